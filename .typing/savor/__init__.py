@@ -1,0 +1,1 @@
+../../protos/savor/__init__.py

@@ -1,0 +1,1 @@
+"""Savor: a gRPC inference server for MLflow transformers models."""
