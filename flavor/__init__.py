@@ -1,0 +1,1 @@
+"""What a saved MLflow transformers model means: its files, signature, parameters, template and pipeline family."""

@@ -1,0 +1,1 @@
+"""One file per pipeline family; families never import each other."""

@@ -1,9 +1,9 @@
 """Messages to frozen dataclasses and parameter values to Python, by field name, the same way for server and client.
 
-A reader is compiled once for a pair (message type, dataclass), so that a call pays for no reflection. The rules: a field
-of the message fills the field of the same name; one that can be absent reads as None; repeated fields read as tuples;
-an enum value reads as the member named like it without the enum's prefix, and its zero value as None; a message read into
-a `dict` gives its set fields by name, those of a `map<string, ParamValue>` among them.
+A reader is compiled once for a pair (message type, dataclass), so that a call pays for no reflection. The rules: a
+field of the message fills the field of the same name; one that can be absent reads as None; repeated fields read as tuples;
+an enum value reads as the member named like it without the enum's prefix, and its zero value as None; a message read
+into a `dict` gives its set fields by name, those of a `map<string, ParamValue>` among them.
 """
 
 import dataclasses
@@ -14,9 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 from google.protobuf.message import Message
-from google.protobuf.struct_pb2 import NULL_VALUE
 
 from savor.v1 import common_pb2
 
@@ -58,11 +57,11 @@ def _message_reader(message: Descriptor, target: Any) -> Read:
 def _field_reader(field: FieldDescriptor, hint: Any) -> Read:
     """A function from the whole message to the value of one of its fields."""
     name = field.name
-    inner = _inner_type(hint)
+    inner = inner_type(hint)
     convert = _value_reader(field, inner)
     if field.is_repeated:
         if inner is dict:
-            return lambda message: {key: to_python(value) for key, value in getattr(message, name).items()}
+            return lambda message: _read_map(getattr(message, name), name)
         return lambda message: tuple(_read_items(getattr(message, name), convert, name))
     if not field.has_presence:
         return lambda message: _read_at(getattr(message, name), convert, name)
@@ -85,11 +84,15 @@ def _read_items(values: Sequence[Any], convert: Read | None, name: str) -> Seque
     return [_read_at(value, convert, f"{name}[{index}]") for index, value in enumerate(values)]
 
 
-def _inner_type(hint: Any) -> Any:
+def _read_map(values: Mapping[str, common_pb2.ParamValue], name: str) -> dict[str, Any]:
+    return {key: _read_at(value, to_python, f"{name}.{key}") for key, value in values.items()}
+
+
+def inner_type(hint: Any) -> Any:
     """`T` of `T | None` and of `tuple[T, ...]`, and plain `dict` of any mapping."""
     origin = typing.get_origin(hint)
     if origin in (types.UnionType, typing.Union):
-        return _inner_type(next(a for a in typing.get_args(hint) if a is not types.NoneType))
+        return inner_type(next(a for a in typing.get_args(hint) if a is not types.NoneType))
     if origin is tuple:
         return typing.get_args(hint)[0]
     return dict if isinstance(origin, type) and issubclass(origin, Mapping) else hint
@@ -105,15 +108,15 @@ def _absent_value(hint: Any, inner: Any) -> Callable[[], Any]:
 def _value_reader(field: FieldDescriptor, inner: Any) -> Read | None:
     """What one value of a field goes through; None where it is taken as it is."""
     if field.enum_type is not None:
-        return _enum_reader(field, inner)
+        return _enum_reader(field.enum_type, inner)
     if field.message_type is None:
         return None
     return to_python if field.message_type.full_name == _PARAM_VALUE else _message_reader(field.message_type, inner)
 
 
-def _enum_reader(field: FieldDescriptor, target: type[enum.Enum]) -> Read:
-    prefix = field.enum_type.values_by_number[0].name.removesuffix("UNSPECIFIED")
-    members = {value.number: value.name.removeprefix(prefix) for value in field.enum_type.values}
+def _enum_reader(kind: EnumDescriptor, target: type[enum.Enum]) -> Read:
+    prefix = kind.values_by_number[0].name.removesuffix("UNSPECIFIED")
+    members = {value.number: value.name.removeprefix(prefix) for value in kind.values}
 
     def read(number: int) -> enum.Enum | None:
         if number not in members:
@@ -159,7 +162,7 @@ def to_param_value(value: object) -> common_pb2.ParamValue:
     """
     match value:
         case None:
-            return common_pb2.ParamValue(null_value=NULL_VALUE)
+            return common_pb2.ParamValue(null_value="NULL_VALUE")
         case bool():
             return common_pb2.ParamValue(bool_value=value)
         case int():

@@ -1,0 +1,43 @@
+"""Items to one batch of arrays, and its outputs back to rows; what padding adds on the way in is cut on the way out."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from savor.flavor.item import Array, Item
+
+
+def stack(items: Sequence[Item], fill: Mapping[str, int], *, left: bool = False) -> dict[str, Array]:
+    """The items' arrays by name, shape (items, …): arrays as long as their item are padded to the longest of the batch.
+
+    `fill` gives the padding value by name, 0 by default. `left` pads in front, as generation from decoders needs.
+    """
+    longest = max(item.length for item in items)
+    return {
+        name: np.stack([_padded(item, name, longest, fill.get(name, 0), left) for item in items])
+        for name in items[0].arrays
+    }
+
+
+def _padded(item: Item, name: str, longest: int, fill: int, left: bool) -> Array:
+    array = item.arrays[name]
+    missing = longest - item.length
+    if not missing or array.ndim == 0 or array.shape[0] != item.length:
+        return array
+    edge = (missing, 0) if left else (0, missing)
+    return np.pad(array, [edge] + [(0, 0)] * (array.ndim - 1), constant_values=fill)
+
+
+def unpad(output: Array, items: Sequence[Item]) -> list[Array]:
+    """The rows of an output of shape (items, …), without positions that padding added in front of dimension 1."""
+    longest = max(item.length for item in items)
+    per_token = output.ndim >= 3 and output.shape[1] == longest
+    return [row[: item.length] if per_token else row for row, item in zip(output, items, strict=True)]
+
+
+def pad_values(tokenizer: Any) -> dict[str, int]:
+    """The padding value of each of a tokenizer's outputs. Without a padding token any will do, as it is masked."""
+    if tokenizer is None:
+        return {}
+    return {"input_ids": tokenizer.pad_token_id or 0, "token_type_ids": tokenizer.pad_token_type_id}

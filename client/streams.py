@@ -1,0 +1,76 @@
+"""Replies as they come: an iterator for threads and one for asyncio; closing or dropping either cancels its call."""
+
+from collections.abc import AsyncIterator, Iterator
+from types import TracebackType
+from typing import Any, Generic, Self
+
+import grpc.aio
+
+from savor.client.calls import Call, Reply
+from savor.client.errors import own_errors
+
+
+class Stream(Generic[Reply], Iterator[Reply]):
+    """The replies of one call, as they come. `close`, or leaving its `with` block, cancels the call."""
+
+    def __init__(self, call: Call[..., Reply], rpc: Any) -> None:
+        self._call = call
+        self._rpc = rpc
+        self._closed = False
+
+    def __next__(self) -> Reply:
+        """The next reply. Raises SavorError where the call fails."""
+        if self._closed:
+            raise StopIteration
+        with own_errors():
+            response = next(self._rpc)
+        return self._call.read(response)
+
+    def close(self) -> None:
+        """Cancels the call, unless it has ended. The stream gives nothing more."""
+        self._closed = True
+        self._rpc.cancel()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class AioStream(Generic[Reply], AsyncIterator[Reply]):
+    """The replies of one call, as they come. `aclose`, or leaving its `async with` block, cancels the call."""
+
+    def __init__(self, call: Call[..., Reply], rpc: Any) -> None:
+        self._call = call
+        self._rpc = rpc
+        self._closed = False
+
+    async def __anext__(self) -> Reply:
+        """The next reply. Raises SavorError where the call fails."""
+        if self._closed:
+            raise StopAsyncIteration
+        with own_errors():
+            response = await self._rpc.read()
+        if response is grpc.aio.EOF:
+            raise StopAsyncIteration
+        return self._call.read(response)
+
+    async def aclose(self) -> None:
+        """Cancels the call, unless it has ended. The stream gives nothing more."""
+        self._closed = True
+        self._rpc.cancel()
+
+    def __del__(self) -> None:
+        # The event loop holds the call itself: dropped in the middle, it would go on until its deadline.
+        self._rpc.cancel()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()

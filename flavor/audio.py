@@ -1,0 +1,151 @@
+"""Recordings to samples: float32, one channel, at the model's rate; decoded in process by FFmpeg's libraries (PyAV).
+
+Nothing that a caller sends is trusted: length is bounded while decoding, samples must be finite, and a recording that
+was cut short is refused rather than half understood.
+"""
+
+import io
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from savor.flavor.errors import InvalidInput
+
+if TYPE_CHECKING:
+    import av
+
+Samples = npt.NDArray[np.float32]
+
+_STREAMED = (0, 0xFFFFFFFF)
+"""Sizes that programs write to a WAV header when they don't know the length yet."""
+
+
+class PcmEncoding(Enum):
+    """The type of a bare sample."""
+
+    S16LE = "s16le"
+    F32LE = "f32le"
+
+
+_DTYPES: dict[PcmEncoding, np.dtype[Any]] = {
+    PcmEncoding.S16LE: np.dtype("<i2"),
+    PcmEncoding.F32LE: np.dtype("<f4"),
+}
+
+
+@dataclass(frozen=True)
+class PcmAudio:
+    """Bare samples, channels interleaved."""
+
+    samples: bytes
+    encoding: PcmEncoding | None
+    sample_rate_hz: int
+    channels: int | None = None
+
+
+def decode(content: bytes, rate_hz: int, max_s: float, field: str) -> Samples:
+    """The samples of an encoded recording, shape (samples,). `field` is its path for errors.
+
+    Raises InvalidInput for bytes that are no recording, hold no sound, were cut short or last longer than `max_s`.
+    """
+    import av
+
+    _check_complete_wav(content, field)
+    try:
+        with av.open(io.BytesIO(content), mode="r", metadata_errors="ignore") as container:
+            if not container.streams.audio:
+                raise InvalidInput.at(field, "holds no audio stream")
+            frames = container.decode(container.streams.audio[0])
+            return _finish(_resampled(frames, rate_hz, max_s, field), field)
+    except (av.error.FFmpegError, UnicodeDecodeError) as error:
+        detail = getattr(error, "strerror", None) or "not a recording"
+        advice = "send a whole file in a format that FFmpeg reads, or bare samples as pcm"
+        raise InvalidInput.at(field, f"can't be decoded ({detail}): {advice}") from None
+
+
+def from_pcm(pcm: PcmAudio, rate_hz: int, max_s: float, field: str) -> Samples:
+    """The samples of bare PCM, shape (samples,), resampled to `rate_hz`, channels averaged."""
+    channels = _check_pcm(pcm, field)
+    assert pcm.encoding is not None
+    values = np.frombuffer(pcm.samples, _DTYPES[pcm.encoding])
+    if len(values) / channels / pcm.sample_rate_hz > max_s:
+        raise InvalidInput.at(f"{field}.samples", _too_long(max_s))
+    mono = values.astype(np.float32).reshape(-1, channels).mean(axis=1)
+    if pcm.encoding is PcmEncoding.S16LE:
+        mono /= 32768.0
+    if not np.isfinite(mono).all():
+        raise InvalidInput.at(f"{field}.samples", "holds NaN or infinite samples")
+    if pcm.sample_rate_hz == rate_hz:
+        return _finish(iter([mono]), field)
+    return _finish(_resampled(iter([_frame(mono, pcm.sample_rate_hz)]), rate_hz, max_s, field), field)
+
+
+def _check_pcm(pcm: PcmAudio, field: str) -> int:
+    channels = 1 if pcm.channels is None else pcm.channels
+    if pcm.encoding is None:
+        raise InvalidInput.at(f"{field}.encoding", "is not set; say S16LE or F32LE")
+    if not 1_000 <= pcm.sample_rate_hz <= 384_000:
+        raise InvalidInput.at(f"{field}.sample_rate_hz", f"is {pcm.sample_rate_hz}; it must be in 1,000 to 384,000")
+    if not 1 <= channels <= 16:
+        raise InvalidInput.at(f"{field}.channels", f"is {channels}; it must be in 1 to 16")
+    size = _DTYPES[pcm.encoding].itemsize * channels
+    if len(pcm.samples) % size:
+        raise InvalidInput.at(f"{field}.samples", f"has {len(pcm.samples)} bytes, not a multiple of {size}")
+    return channels
+
+
+def _frame(mono: Samples, rate_hz: int) -> "av.AudioFrame":
+    import av
+
+    frame = av.AudioFrame.from_ndarray(mono[None, :], format="flt", layout="mono")
+    frame.sample_rate = rate_hz
+    return frame
+
+
+def _resampled(frames: "Iterator[av.AudioFrame]", rate_hz: int, max_s: float, field: str) -> Iterator[Samples]:
+    import av
+
+    resampler = av.AudioResampler(format="flt", layout="mono", rate=rate_hz)
+    room = int(max_s * rate_hz)
+    for frame in chain(frames, [None]):
+        for piece in resampler.resample(frame):
+            samples = piece.to_ndarray()[0]
+            room -= len(samples)
+            if room < 0:
+                raise InvalidInput.at(field, _too_long(max_s))
+            yield samples
+
+
+def _finish(pieces: Iterator[Samples], field: str) -> Samples:
+    samples = np.concatenate([np.empty(0, np.float32), *pieces])
+    if not len(samples):
+        raise InvalidInput.at(field, "holds no samples")
+    if not np.isfinite(samples).all():
+        raise InvalidInput.at(field, "holds NaN or infinite samples")
+    return samples
+
+
+def _too_long(max_s: float) -> str:
+    return f"lasts longer than the {max_s:g} seconds that this server takes; send it in parts"
+
+
+def _check_complete_wav(content: bytes, field: str) -> None:
+    """Refuses a WAV file whose header promises more samples than came: FFmpeg would not complain."""
+    if content[:4] != b"RIFF" or content[8:12] != b"WAVE":
+        return
+    at = 12
+    while at + 8 <= len(content):
+        name, size = struct.unpack_from("<4sI", content, at)
+        here = len(content) - at - 8
+        if name == b"data":
+            if size not in _STREAMED and size > here:
+                raise InvalidInput.at(field, f"is cut short: its header says {size} bytes of samples, {here} came")
+            return
+        at += 8 + size + size % 2
+    raise InvalidInput.at(field, "is cut short: a WAV header without samples")

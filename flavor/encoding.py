@@ -1,0 +1,89 @@
+"""Texts to tokens for models that read each text once, one caller at a time, with the model's own length as the limit.
+
+Fast tokenizers keep truncation and padding as state that threads would see of each other ("Already borrowed"), so every
+use of a tokenizer goes through one lock.
+"""
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from savor.flavor.errors import InvalidInput, UnsupportedParameter
+from savor.flavor.item import Row, as_row
+
+_UNLIMITED = 1_000_000
+"""Tokenizers without a limit say so with a number far above this one."""
+
+_RESERVED = frozenset({"return_tensors", "padding"})
+
+
+class TextEncoder:
+    """A tokenizer that several threads may use.
+
+    `max_tokens` is how many tokens the model has positions for, special tokens included; None where it has no limit.
+    """
+
+    def __init__(self, tokenizer: Any, max_tokens: int | None) -> None:
+        self._tokenizer = tokenizer
+        self._lock = threading.Lock()
+        self.max_tokens = max_tokens
+
+    @contextmanager
+    def borrow(self) -> Iterator[Any]:
+        """The tokenizer, to the exclusion of every other thread."""
+        with self._lock:
+            yield self._tokenizer
+
+    def encode(
+        self,
+        texts: Sequence[str],
+        fields: Sequence[str],
+        options: Mapping[str, Any],
+        pairs: Sequence[str] | None = None,
+    ) -> list[Row]:
+        """The model's inputs for each text: int64 arrays of shape (tokens,) by the names that the model takes.
+
+        `fields` are the paths of the texts in the request, `options` keyword arguments of the tokenizer's call, `pairs`
+        the second texts. Raises InvalidInput for a text longer than the model reads, UnsupportedParameter for an
+        option that the tokenizer does not take.
+        """
+        with self.borrow() as tokenizer:
+            try:
+                encoded = tokenizer(list(texts), text_pair=pairs, **self._call_options(options))
+            except (TypeError, ValueError) as error:
+                raise UnsupportedParameter.at("parameters", f"the tokenizer does not take these: {error}") from None
+        rows = [as_row({name: encoded[name][index] for name in encoded}) for index in range(len(texts))]
+        for field, row in zip(fields, rows, strict=True):
+            self._check_length(field, len(row["input_ids"]))
+        return rows
+
+    def _call_options(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """The caller's options; a truncation with no length to cut at cuts at what the model reads."""
+        call = {key: value for key, value in options.items() if key not in _RESERVED}
+        # Padding to the longest is the batcher's business; only a fixed length is part of what the model reads.
+        if options.get("padding") == "max_length":
+            call["padding"] = "max_length"
+        unlimited = self._tokenizer.model_max_length > (self.max_tokens or _UNLIMITED)
+        if call.get("truncation") and call.get("max_length") is None and unlimited and self.max_tokens:
+            call["max_length"] = self.max_tokens
+        return call
+
+    def _check_length(self, field: str, tokens: int) -> None:
+        if self.max_tokens is not None and tokens > self.max_tokens:
+            advice = "shorten the text, or set parameters.truncation to true"
+            raise InvalidInput.at(field, f"has {tokens} tokens; the model reads {self.max_tokens}: {advice}")
+
+
+def max_positions(model: Any) -> int | None:
+    """How many tokens a torch model has positions for; None where its positions have no end.
+
+    A position table with a padding entry (RoBERTa and its kin) counts from the entry after it.
+    """
+    from torch import nn
+
+    for name, module in model.named_modules():
+        if name.endswith(("position_embeddings", "wpe", "embed_positions")) and isinstance(module, nn.Embedding):
+            offset = 0 if module.padding_idx is None else module.padding_idx + 1
+            return int(module.num_embeddings) - max(offset, getattr(module, "offset", 0))
+    return getattr(model.config, "max_position_embeddings", None)

@@ -1,0 +1,263 @@
+"""automatic-speech-recognition: recordings to text, with the times of segments, words or characters on request.
+
+Cutting into pieces and joining their texts are transformers' own steps (AutomaticSpeechRecognitionPipeline's preprocess
+and postprocess); in between, each piece is an item that runs in our batches.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from savor.flavor import audio, generation, uri
+from savor.flavor.artifact import Artifact
+from savor.flavor.audio import PcmAudio, PcmEncoding, Samples
+from savor.flavor.errors import InvalidInput, UnsupportedParameter
+from savor.flavor.family import Family, Method
+from savor.flavor.item import Item, Prepared, Row, as_row, forwarding
+
+_ENCODED_BYTES_PER_S = 400_000
+"""More than any common encoding needs: 16-bit stereo at 96 kHz takes 384,000."""
+
+
+class TimestampGranularity(Enum):
+    """How finely results say when something was spoken; the values are transformers' return_timestamps."""
+
+    NONE = None
+    SEGMENT = True
+    WORD = "word"
+    CHARACTER = "char"
+
+
+@dataclass(frozen=True)
+class AudioInput:
+    """One recording: exactly one of the fields is set."""
+
+    content: bytes | None = None
+    pcm: PcmAudio | None = None
+    uri: str | None = None
+
+
+@dataclass(frozen=True)
+class RecognizeSpeechRequest:
+    """Recordings to write down."""
+
+    inputs: tuple[AudioInput, ...]
+    parameters: Mapping[str, Any]
+    timestamps: TimestampGranularity | None = None
+
+
+@dataclass(frozen=True)
+class SpeechChunk:
+    """A piece of text with its time in seconds; `end_s` is None where the recording ends within it."""
+
+    text: str
+    start_s: float
+    end_s: float | None
+
+
+@dataclass(frozen=True)
+class SpeechRecognitionResult:
+    """The text of one recording, as the model gave it."""
+
+    text: str
+    chunks: tuple[SpeechChunk, ...]
+    audio_s: float
+
+
+@dataclass(frozen=True)
+class RecognizeSpeechResponse:
+    """One result for each input."""
+
+    results: tuple[SpeechRecognitionResult, ...]
+
+
+@dataclass(frozen=True)
+class _Options:
+    """A call's options, split as the pipeline splits them."""
+
+    cutting: Mapping[str, Any]
+    forward: Mapping[str, Any]
+    joining: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class _Recording:
+    """One recording's pieces: the model's inputs, and the stride by which neighbours overlap."""
+
+    pieces: tuple[Row, ...]
+    strides: tuple[tuple[int, int, int] | None, ...]
+    audio_s: float
+
+
+def prepare(request: RecognizeSpeechRequest, artifact: Artifact) -> Prepared:
+    """Decodes each recording and cuts it as transformers' pipeline does."""
+    artifact.limits.check_inputs(request.inputs)
+    options, warnings = artifact.options(request.parameters)
+    split = _split(options, request.timestamps, artifact)
+    recordings = tuple(
+        _cut(_samples(given, f"inputs[{i}]", artifact), split, f"inputs[{i}]", artifact)
+        for i, given in enumerate(request.inputs)
+    )
+    items = tuple(_item(piece, split, artifact) for recording in recordings for piece in recording.pieces)
+    return Prepared(items, _Joining(recordings, split.joining, artifact), warnings)
+
+
+def _split(options: dict[str, Any], timestamps: TimestampGranularity | None, artifact: Artifact) -> _Options:
+    pipe = artifact.pipeline
+    options = {key: value for key, value in options.items() if key not in ("batch_size", "num_workers")}
+    if timestamps is not None:
+        options["return_timestamps"] = timestamps.value
+    try:
+        cutting, forward, joining = pipe._sanitize_parameters(ignore_warning=True, **options)
+    except ValueError as error:
+        raise InvalidInput.at("timestamps", str(error)) from None
+    _check_generation({key: value for key, value in forward.items() if key != "return_timestamps"}, artifact)
+    return _Options({**pipe._preprocess_params, **cutting}, {**pipe._forward_params, **forward}, joining)
+
+
+_WHISPER_ONLY = frozenset(
+    {
+        "language",
+        "task",
+        "temperature",
+        "condition_on_prev_tokens",
+        "compression_ratio_threshold",
+        "logprob_threshold",
+        "no_speech_threshold",
+    }
+)
+"""Keywords of Whisper's own generate. Its temperature may be 0, or a list to fall back along."""
+
+
+def _check_generation(options: Mapping[str, Any], artifact: Artifact) -> None:
+    pipe = artifact.pipeline
+    if pipe.type.startswith("ctc"):
+        if options:
+            raise UnsupportedParameter.at("parameters", f"a CTC model does not take {', '.join(sorted(options))}")
+        return
+    whisper = _WHISPER_ONLY if pipe.type == "seq2seq_whisper" else frozenset()
+    common = {key: value for key, value in options.items() if key not in whisper}
+    generation.settle(common, pipe.generation_config, artifact.limits)
+    if whisper:
+        _check_whisper(options, pipe.generation_config)
+
+
+def _check_whisper(options: Mapping[str, Any], config: Any) -> None:
+    from transformers.models.whisper.tokenization_whisper import TASK_IDS, TO_LANGUAGE_CODE
+
+    spoken = {key: options[key] for key in ("language", "task") if options.get(key) is not None}
+    if spoken and not getattr(config, "is_multilingual", True):
+        raise InvalidInput.at(f"parameters.{next(iter(spoken))}", "the model knows English only: leave it out")
+    language = spoken.get("language")
+    if language is not None and str(language).lower().strip("<|>") not in {
+        *TO_LANGUAGE_CODE,
+        *TO_LANGUAGE_CODE.values(),
+    }:
+        raise InvalidInput.at("parameters.language", f"{language!r} is not a language that Whisper knows")
+    if spoken.get("task", "transcribe") not in TASK_IDS:
+        raise InvalidInput.at("parameters.task", f"is {spoken['task']!r}; it must be one of {', '.join(TASK_IDS)}")
+
+
+def _samples(given: AudioInput, field: str, artifact: Artifact) -> Samples:
+    rate_hz, limits = artifact.pipeline.feature_extractor.sampling_rate, artifact.limits
+    if given.pcm is not None:
+        return audio.from_pcm(given.pcm, rate_hz, limits.max_audio_s, f"{field}.pcm")
+    if given.content is not None:
+        return audio.decode(given.content, rate_hz, limits.max_audio_s, f"{field}.content")
+    if given.uri is None:
+        raise InvalidInput.at(field, "has no source; set content, pcm or uri")
+    most = int(limits.max_audio_s * _ENCODED_BYTES_PER_S)
+    content = uri.fetch(given.uri, limits.uri_prefixes, most, f"{field}.uri")
+    return audio.decode(content, rate_hz, limits.max_audio_s, f"{field}.uri")
+
+
+def _cut(samples: Samples, options: _Options, field: str, artifact: Artifact) -> _Recording:
+    pipe = artifact.pipeline
+    _check_ctc_length(samples, field, pipe)
+    try:
+        pieces = list(pipe.preprocess(samples, **options.cutting))
+    except (ValueError, TypeError, ZeroDivisionError) as error:
+        raise InvalidInput.at("parameters.chunk_length_s", f"can't be cut so: {error}") from None
+    strides = tuple(piece.pop("stride", None) for piece in pieces)
+    names = (pipe.model.main_input_name, "attention_mask")
+    rows = tuple(as_row({name: piece[name][0] for name in names if name in piece}) for piece in pieces)
+    return _Recording(rows, strides, len(samples) / pipe.feature_extractor.sampling_rate)
+
+
+def _check_ctc_length(samples: Samples, field: str, pipe: Any) -> None:
+    frames_of = getattr(pipe.model, "_get_feat_extract_output_lengths", None)
+    if pipe.type.startswith("ctc") and frames_of is not None and int(frames_of(len(samples))) < 1:
+        raise InvalidInput.at(field, f"has {len(samples)} samples; the model hears nothing in so few")
+
+
+def _item(piece: Row, options: _Options, artifact: Artifact) -> Item:
+    """A piece as an item. Pieces of different shapes never share a batch: padding would change what is heard."""
+    features = piece[artifact.pipeline.model.main_input_name]
+    forward = dict(options.forward)
+    whisper = artifact.pipeline.type == "seq2seq_whisper"
+    if whisper and features.shape[-1] > artifact.pipeline.feature_extractor.nb_max_frames:
+        # Whisper finds its way through more than 30 seconds by the times that it predicts.
+        forward.setdefault("return_timestamps", True)
+        forward["return_timestamps"] = forward["return_timestamps"] or True
+    return Item(piece, features.shape[-1], forwarding(forward), alike=features.shape)
+
+
+@dataclass(frozen=True)
+class _Joining:
+    """Joins the pieces of each recording."""
+
+    recordings: tuple[_Recording, ...]
+    options: Mapping[str, Any]
+    artifact: Artifact
+
+    def __call__(self, rows: Sequence[Row]) -> RecognizeSpeechResponse:
+        left = iter(rows)
+        results = (self._result(recording, list(islice(left, len(recording.pieces)))) for recording in self.recordings)
+        return RecognizeSpeechResponse(tuple(results))
+
+    def _result(self, recording: _Recording, rows: Sequence[Row]) -> SpeechRecognitionResult:
+        pipe = self.artifact.pipeline
+        outputs = [self._output(row, stride) for row, stride in zip(rows, recording.strides, strict=True)]
+        assert self.artifact.encoder is not None
+        with self.artifact.encoder.borrow():
+            joined = pipe.postprocess(outputs, **{**pipe._postprocess_params, **self.options})
+        chunks = (SpeechChunk(chunk["text"], *chunk["timestamp"]) for chunk in joined.get("chunks", ()))
+        return SpeechRecognitionResult(joined["text"], tuple(chunks), recording.audio_s)
+
+    def _output(self, row: Row, stride: tuple[int, int, int] | None) -> dict[str, Any]:
+        """A piece's rows in the form that the pipeline's postprocess takes: tensors with a batch of one."""
+        from torch import from_numpy
+
+        output: dict[str, Any] = {name: from_numpy(np.array(value)[None]) for name, value in row.items()}
+        if stride is not None:
+            output["stride"] = self._in_tokens(stride)
+        return output
+
+    def _in_tokens(self, stride: tuple[int, int, int]) -> tuple[int, int, int]:
+        """A CTC stride counted in the model's outputs, as the pipeline's _forward would; Whisper's stays in samples."""
+        from transformers.pipelines.automatic_speech_recognition import rescale_stride
+
+        pipe = self.artifact.pipeline
+        if not pipe.type.startswith("ctc"):
+            return stride
+        start: tuple[int, int, int] = rescale_stride([stride], 1 / pipe.model.config.inputs_to_logits_ratio)[0]
+        return start
+
+
+def _probe(artifact: Artifact) -> Prepared:
+    rate_hz = artifact.pipeline.feature_extractor.sampling_rate
+    silence = PcmAudio(bytes(2 * rate_hz), PcmEncoding.S16LE, rate_hz)
+    return prepare(RecognizeSpeechRequest((AudioInput(pcm=silence),), {}), artifact)
+
+
+FAMILY = Family(
+    name="automatic-speech-recognition",
+    service="SpeechRecognitionService",
+    tasks=frozenset({"automatic-speech-recognition"}),
+    methods=(Method("RecognizeSpeech", RecognizeSpeechRequest, RecognizeSpeechResponse, prepare),),
+    probe=_probe,
+)

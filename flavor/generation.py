@@ -1,0 +1,158 @@
+"""Options of `generate`, checked before a batch runs: a wrong one must fail its own call, never its neighbours'.
+
+What transformers would only find out in the middle of a run (an unknown keyword, a temperature of 0) is refused here by
+name, and what would let one call hold the model for hours is bounded by the operator's limits.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from savor.flavor.errors import InvalidInput, UnsupportedParameter, Violation
+from savor.flavor.item import Generate, Run, key_of
+from savor.flavor.limits import Limits
+
+_Check = Callable[[Any], bool]
+
+
+def _integer(least: int) -> _Check:
+    return lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _number(low: float, high: float = float("inf"), *, above: bool = False) -> _Check:
+    def check(value: Any) -> bool:
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return is_number and (low < value if above else low <= value) and value <= high
+
+    return check
+
+
+def _boolean(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+_RULES: Mapping[str, tuple[_Check, str]] = {
+    "max_new_tokens": (_integer(1), "an integer of 1 or more"),
+    "min_new_tokens": (_integer(0), "an integer of 0 or more"),
+    "max_length": (_integer(1), "an integer of 1 or more"),
+    "min_length": (_integer(0), "an integer of 0 or more"),
+    "do_sample": (_boolean, "true or false"),
+    "use_cache": (_boolean, "true or false"),
+    "temperature": (_number(0, above=True), "above 0; for the likeliest token set do_sample to false"),
+    "top_k": (_integer(0), "an integer of 0 or more"),
+    "top_p": (_number(0, 1, above=True), "above 0 and at most 1"),
+    "min_p": (_number(0, 1), "in [0, 1]"),
+    "typical_p": (_number(0, 1, above=True), "above 0 and at most 1"),
+    "repetition_penalty": (_number(0, above=True), "above 0"),
+    "no_repeat_ngram_size": (_integer(0), "an integer of 0 or more"),
+    "num_beams": (_integer(1), "an integer of 1 or more"),
+    "num_beam_groups": (_integer(1), "an integer of 1 or more"),
+    "num_return_sequences": (_integer(1), "an integer of 1 or more"),
+    "length_penalty": (_number(float("-inf")), "a number"),
+    "penalty_alpha": (_number(0, 1), "in [0, 1]"),
+}
+
+_LOOKS_AT_PROMPT = ("repetition_penalty", "no_repeat_ngram_size", "penalty_alpha", "prompt_lookup_num_tokens")
+"""Options by which a prompt's padding would change what is generated."""
+
+_OWN = frozenset(
+    {"stopping_criteria", "streamer", "logits_processor", "generation_config", "stop_strings", "tokenizer"}
+)
+"""Keywords of `generate` that take objects, or that the server sets itself."""
+
+
+def settle(options: Mapping[str, Any], config: Any, limits: Limits) -> dict[str, Any]:
+    """The options that a call's `generate` runs with, without None values that change nothing.
+
+    `config` is the pipeline's `transformers.GenerationConfig`. Raises InvalidInput or UnsupportedParameter with every
+    option at fault.
+    """
+    unknown = [key for key in options if not hasattr(config, key) or key in _OWN]
+    if unknown:
+        raise UnsupportedParameter(
+            *(Violation(f"parameters.{key}", "the pipeline does not take it") for key in unknown)
+        )
+    wrong = [
+        Violation(f"parameters.{key}", f"is {options[key]!r:.80}; it must be {rule}")
+        for key, (check, rule) in _RULES.items()
+        if options.get(key) is not None and not check(options[key])
+    ]
+    if wrong:
+        raise InvalidInput(*wrong)
+    _check_ceilings({key: value(options, config, key) for key in _CEILINGS}, limits)
+    _check_sequences(options, config)
+    return dict(options)
+
+
+def value(options: Mapping[str, Any], config: Any, key: str) -> Any:
+    """What an option comes to: the call's own value, else the model's."""
+    given = options.get(key)
+    return getattr(config, key, None) if given is None else given
+
+
+_CEILINGS = ("max_new_tokens", "num_beams", "num_return_sequences")
+
+
+def _check_ceilings(values: Mapping[str, Any], limits: Limits) -> None:
+    ceilings = {
+        "max_new_tokens": limits.max_new_tokens,
+        "num_beams": limits.max_sequences,
+        "num_return_sequences": limits.max_sequences,
+    }
+    over = [
+        Violation(f"parameters.{key}", f"is {values[key]}; this server allows {ceiling}")
+        for key, ceiling in ceilings.items()
+        if (values[key] or 0) > ceiling
+    ]
+    if over:
+        raise InvalidInput(*over)
+    sequences, beams = values["num_return_sequences"] or 1, values["num_beams"] or 1
+    if beams > 1 and sequences > beams:
+        raise InvalidInput.at("parameters.num_return_sequences", f"is {sequences}, more than num_beams, {beams}")
+
+
+def _check_sequences(options: Mapping[str, Any], config: Any) -> None:
+    """Raises InvalidInput where several sequences are asked for that could only be the same one."""
+    greedy = not value(options, config, "do_sample") and (value(options, config, "num_beams") or 1) == 1
+    count = value(options, config, "num_return_sequences") or 1
+    if greedy and count > 1:
+        advice = "set do_sample to true, or num_beams to that number at least"
+        raise InvalidInput.at(
+            "parameters.num_return_sequences", f"is {count}, but without sampling all are one: {advice}"
+        )
+
+
+def counted_from_prompt(
+    options: Mapping[str, Any], config: Any, prompt_tokens: int, room: int | None, field: str
+) -> dict[str, Any]:
+    """The options with lengths counted from the prompt's end, as totals would count a batch's padding.
+
+    max_new_tokens is what the call or the model says, else what max_length leaves, and no more than fits behind the
+    prompt: `room` tokens, None where the model's positions have no end. `field` is the prompt's path.
+    """
+    counted = {key: item for key, item in options.items() if key not in ("max_length", "min_length")}
+    budget = value(options, config, "max_new_tokens")
+    if budget is None:
+        length = value(options, config, "max_length") or 20
+        if prompt_tokens >= length:
+            raise InvalidInput.at(field, f"has {prompt_tokens} tokens, and max_length is {length}: nothing can follow")
+        budget = length - prompt_tokens
+    counted["max_new_tokens"] = int(budget if room is None else min(budget, room))
+    if (least := value(options, config, "min_length")) and value(options, config, "min_new_tokens") is None:
+        counted |= {"min_length": 0, "min_new_tokens": max(least - prompt_tokens, 0)}
+    return counted
+
+
+def beams(run: Run, config: Any) -> int:
+    """The beams that a run searches with; 1 is no beam search."""
+    return int(value(run.options, config, "num_beams") or 1) if isinstance(run, Generate) else 1
+
+
+def sees_padding(options: Mapping[str, Any], config: Any) -> bool:
+    """Whether prompts of other lengths in the batch could change what is generated for one."""
+    neutral = (None, 0, 1, 1.0)
+    return any(value(options, config, key) not in neutral for key in _LOOKS_AT_PROMPT)
+
+
+def run(options: Mapping[str, Any], seed: int | None = None) -> Generate:
+    """The options as a run that equal options share."""
+    return Generate(key_of(options), options, seed)

@@ -1,0 +1,92 @@
+"""What a family hands to execution: items that stand alone, how each is to be run, and how their rows are decoded."""
+
+import json
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+Row = Mapping[str, Array]
+"""What the model gave for one item: arrays by name, without a batch dimension."""
+
+
+@dataclass(frozen=True)
+class Forward:
+    """The pipeline's own forward step with `options` (its keyword arguments).
+
+    Rows hold the model's first output as `output`, without the positions that padding added, or what the step gives by
+    name where it gives a dict. Equal keys mean equal options.
+    """
+
+    key: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+
+@dataclass(frozen=True)
+class Generate:
+    """Generate tokens with `options` (keyword arguments of `generate`); rows hold `tokens` and `lengths`.
+
+    Equal keys mean equal options. The streams of several callers may share the steps of one run.
+    """
+
+    key: str
+    options: Mapping[str, Any] = field(compare=False)
+    seed: int | None = None
+
+
+Run = Forward | Generate
+
+
+@dataclass(frozen=True)
+class Item:
+    """One input as the model reads it.
+
+    `arrays` have no batch dimension; those whose first dimension is `length` may be padded in a batch. Only items with
+    equal `run` and equal `alike` share a batch. `stop` holds texts that end the item's generated sequences.
+    """
+
+    arrays: Row
+    length: int
+    run: Run
+    alike: Hashable = None
+    stop: tuple[str, ...] = ()
+
+
+class Fold(Protocol):
+    """Turns a call's growing sequences into the pieces of a stream."""
+
+    def step(self, rows: Mapping[int, Row]) -> Any:
+        """The response for the items that moved on, by index; None where there is nothing to send yet."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A call ready to run: its items in input order, what makes a response of their rows, and what to warn of."""
+
+    items: tuple[Item, ...]
+    decode: Callable[[Sequence[Row]], Any]
+    warnings: tuple[str, ...] = ()
+    fold: Callable[[], Fold] | None = None
+
+
+def forwarding(options: Mapping[str, Any]) -> Forward:
+    """The pipeline's forward step with these options, as a run that equal options share."""
+    return Forward(key_of(options), options)
+
+
+def key_of(options: Mapping[str, Any]) -> str:
+    """A text that is equal for equal options."""
+    return json.dumps(options, sort_keys=True, default=repr)
+
+
+def solo() -> Hashable:
+    """An `alike` that equals no other: the item runs in a batch of its own."""
+    return object()
+
+
+def as_row(arrays: Mapping[str, Any]) -> Row:
+    """Arrays by name from lists or tensors."""
+    return {name: np.asarray(value) for name, value in arrays.items()}

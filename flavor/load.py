@@ -1,0 +1,80 @@
+"""A saved model to a loaded one, through mlflow.transformers, once its needs are allowed."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from savor.flavor import compat, table, trust
+from savor.flavor.artifact import Artifact
+from savor.flavor.encoding import TextEncoder, max_positions
+from savor.flavor.errors import LoadRefused
+from savor.flavor.limits import Limits
+from savor.flavor.params import Unknown
+from savor.flavor.saved import SavedModel, effective_config
+from savor.flavor.trust import Trust
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class LoadOptions:
+    """How a model is loaded: what it may do, where it goes, and what of it is overridden.
+
+    `device` is "auto" (MLflow's rule: the first GPU, else the CPU), "cpu", "cuda" or "cuda:N". `dtype` is a torch
+    type's name, or None for the recorded one.
+    """
+
+    trust: Trust = Trust()
+    device: str = "auto"
+    dtype: str | None = None
+    model_config: Mapping[str, Any] = field(default_factory=dict)
+    unknown_params: Unknown = Unknown.DROP
+    limits: Limits = Limits()
+
+
+def load(saved: SavedModel, options: LoadOptions) -> Artifact:
+    """The loaded model. Raises LoadRefused where it can't be served, isn't allowed, or its files are damaged."""
+    table.family_of(saved.task)
+    trust.check(saved, options.trust)
+    config, warnings = effective_config(saved, options.model_config)
+    for warning in warnings:
+        _log.warning("%s: %s", saved.path, warning)
+    try:
+        with compat.readable(saved) as readable:
+            pipeline = _pipeline(readable, options)
+    except Exception as error:
+        raise LoadRefused(f"transformers can't load {saved.path}: {type(error).__name__}: {error}") from error
+    return Artifact(saved, pipeline, config, _encoder(pipeline), options.limits, options.unknown_params)
+
+
+def _pipeline(saved: SavedModel, options: LoadOptions) -> Any:
+    """The pipeline of the model's components.
+
+    MLflow's own `return_type="pipeline"` does the same, but refuses models that were saved with a processor.
+    """
+    import mlflow.transformers
+    import transformers
+
+    wanted = {"dtype": f"torch.{options.dtype.removeprefix('torch.')}"} if options.dtype else {}
+    device = _device(options.device)
+    parts = mlflow.transformers.load_model(str(saved.path), return_type="components", device=device, **wanted)
+    parts["model"].eval()
+    if "feature_extractor" not in parts and (saved.weights / "preprocessor_config.json").is_file():
+        # MLflow records no feature extractor for a checkpoint folder that it copied whole, and then fails to load it.
+        parts["feature_extractor"] = transformers.AutoFeatureExtractor.from_pretrained(saved.weights)
+    return transformers.pipeline(**parts)
+
+
+def _device(name: str) -> int | None:
+    """MLflow's number for a device: None lets MLflow choose, -1 is the CPU."""
+    if name == "auto":
+        return None
+    kind, _, index = name.partition(":")
+    return -1 if kind == "cpu" else int(index or 0)
+
+
+def _encoder(pipeline: Any) -> TextEncoder | None:
+    if pipeline.tokenizer is None:
+        return None
+    return TextEncoder(pipeline.tokenizer, max_positions(pipeline.model))

@@ -1,0 +1,101 @@
+"""A saved model's own words: what its MLmodel file says, read without loading any weights."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from savor.flavor import template
+from savor.flavor.errors import LoadRefused
+
+_LEGACY_CONFIG = Path("components", "inference_config.txt")
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """What MLmodel says of a model of the transformers flavor."""
+
+    path: Path
+    task: str
+    flavor: Mapping[str, Any]
+    pyfunc: Mapping[str, Any]
+    signature: Any
+    """An `mlflow.models.ModelSignature`, or None."""
+    prompt_template: str | None
+    mlflow_version: str
+    model_id: str
+
+    @property
+    def transformers_version(self) -> str:
+        """The transformers version that saved the model; empty where it was not recorded."""
+        return str(self.flavor.get("transformers_version") or "")
+
+    @property
+    def instance_type(self) -> str:
+        """The pipeline class at save time, which decides the instructional rules."""
+        return str(self.flavor.get("instance_type") or "")
+
+    @property
+    def weights(self) -> Path:
+        """The folder of weights; before MLflow 2.4.1 it was called `pipeline`."""
+        return self.path / str(self.flavor.get("model_binary") or "pipeline")
+
+    @property
+    def params_schema(self) -> Any:
+        """The signature's `mlflow.types.schema.ParamSchema`, or None."""
+        return self.signature.params if self.signature is not None else None
+
+
+def read(path: Path) -> SavedModel:
+    """Reads a model folder. Raises LoadRefused where it is none, or none of the transformers flavor."""
+    from mlflow.models import Model
+
+    file = path / "MLmodel"
+    if not file.is_file():
+        raise LoadRefused(f"{path} is not a saved MLflow model: it has no MLmodel file")
+    try:
+        model = Model.load(str(path))
+    except (yaml.YAMLError, TypeError, ValueError, KeyError, AttributeError) as error:
+        raise LoadRefused(f"{file} can't be read: {error}") from error
+    flavors = model.flavors or {}
+    if "transformers" not in flavors or not flavors["transformers"].get("task"):
+        known = ", ".join(sorted(flavors)) or "none"
+        raise LoadRefused(f"{path} is not of MLflow's transformers flavor; its flavors: {known}")
+    flavor = flavors["transformers"]
+    return SavedModel(
+        path=path,
+        task=flavor["task"],
+        flavor=flavor,
+        pyfunc=flavors.get("python_function", {}),
+        signature=model.signature,
+        prompt_template=template.check((model.metadata or {}).get("prompt_template"), flavor["task"]),
+        mlflow_version=str(model.mlflow_version or ""),
+        model_id=str(model.run_id or model.model_id or model.model_uuid or ""),
+    )
+
+
+def effective_config(saved: SavedModel, override: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The model_config that applies, and warnings for overrides that do not.
+
+    MLflow's order: saved < MLFLOW_PYFUNC_INFERENCE_CONFIG < load time, and the last two only change keys that were
+    saved. A legacy `components/inference_config.txt` replaces all of it.
+    """
+    legacy = saved.path / _LEGACY_CONFIG
+    if legacy.is_file():
+        return dict(json.loads(legacy.read_text())), ()
+    config = dict(saved.pyfunc.get("config") or {})
+    wanted = _environment_config() | dict(override)
+    ignored = sorted(wanted.keys() - config.keys())
+    config.update({key: wanted[key] for key in wanted.keys() & config.keys()})
+    if not ignored:
+        return config, ()
+    return config, (f"model_config overrides were ignored, as the model was saved without them: {', '.join(ignored)}",)
+
+
+def _environment_config() -> dict[str, Any]:
+    text = os.environ.get("MLFLOW_PYFUNC_INFERENCE_CONFIG")
+    return dict(json.loads(text)) if text else {}

@@ -1,0 +1,97 @@
+"""The commands and their flags. Each imports what it needs when it runs, so that `--help` stays quick."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    help="A gRPC inference server for MLflow transformers models.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Server = Annotated[
+    str, typer.Option("--server", "-s", metavar="HOST:PORT", envvar="SAVOR_TARGET", help="The server to call.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, one reply a line, instead of tables.")]
+
+_DEFAULT_TARGET = "127.0.0.1:8500"
+
+
+@app.command()
+def serve(
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME=]MODEL…", help="Folders, runs:/… or models:/… to serve, each under a name."),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", "-c", exists=True, dir_okay=False, help="A TOML file: docs/configuration.md."),
+    ] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on. [default: 127.0.0.1]")] = None,
+    port: Annotated[int | None, typer.Option("--port", "-p", help="Port; 0 picks a free one. [default: 8500]")] = None,
+    device: Annotated[str | None, typer.Option(help="Device of the MODELs: auto, cpu, cuda or cuda:N.")] = None,
+    tracking_uri: Annotated[str | None, typer.Option(help="MLflow's tracking URI.")] = None,
+    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error. [default: info]")] = None,
+) -> None:
+    """Serve saved MLflow models until SIGTERM or Ctrl-C."""
+    from savor.server.cli.serve import run
+
+    flags = {
+        "server": {"host": host, "port": port},
+        "mlflow": {"tracking_uri": tracking_uri},
+        "log_level": log_level,
+    }
+    run(models or [], device, config, flags)
+
+
+@app.command()
+def call(
+    model: Annotated[str, typer.Argument(help="NAME, NAME@VERSION or NAME@ALIAS, as `savor models` lists them.")],
+    inputs: Annotated[
+        list[str] | None, typer.Argument(metavar="[INPUT…]", help="Texts, or audio files for speech; - reads lines.")
+    ] = None,
+    file: Annotated[
+        list[Path] | None, typer.Option("--file", "-f", exists=True, help="A file: each line a text, or one recording.")
+    ] = None,
+    param: Annotated[
+        list[str] | None, typer.Option("--param", "-P", metavar="KEY=VALUE", help="A parameter; VALUE as JSON or text.")
+    ] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--option", "-o", metavar="KEY=VALUE", help="A field of the request, such as top_k=3 or stop=END."
+        ),
+    ] = None,
+    rpc: Annotated[
+        str | None, typer.Option(help="The RPC, where the family has several, such as ExtractFeatures.")
+    ] = None,
+    server: Server = _DEFAULT_TARGET,
+    timeout_s: Annotated[float, typer.Option("--timeout", help="Seconds to wait for the answer.")] = 60.0,
+    as_json: Json = False,
+) -> None:
+    """Call a model and print its answer; text is printed as it is generated."""
+    from savor.server.cli.call import run
+    from savor.server.cli.request import CallRequest
+
+    run(
+        CallRequest(model, inputs or [], file or [], param or [], option or [], rpc), server, timeout_s, as_json=as_json
+    )
+
+
+@app.command(name="models")
+def list_models(server: Server = _DEFAULT_TARGET, as_json: Json = False) -> None:
+    """List what a server serves."""
+    from savor.server.cli.models import run
+
+    run(server, as_json=as_json)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    from importlib.metadata import version as installed
+
+    typer.echo(installed("savor"))

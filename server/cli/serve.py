@@ -1,0 +1,76 @@
+"""`savor serve`: settings from every source, logging, and the server's whole life; errors end it with one clear line."""
+
+import asyncio
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+
+from savor.server.config import Settings
+from savor.server.settings import SettingsError, read_settings
+
+
+def run(models: Sequence[str], device: str | None, config: Path | None, flags: Mapping[str, Any]) -> None:
+    """Serves until a signal comes. Exits with 2 for settings that can't be used, with 1 for a model that can't."""
+    named = [_model(text, device) for text in models]
+    try:
+        settings = read_settings(config, {**flags, "models": named or None})
+    except SettingsError as error:
+        _exit(str(error), 2)
+    if not settings.models:
+        _exit("no models: name at least one, or list them in a --config file", 2)
+    _log_to_stderr(settings.log_level)
+    _prepare_process(settings)
+    _serve(settings)
+
+
+def _model(text: str, device: str | None) -> dict[str, Any]:
+    """The settings of a MODEL argument, `[NAME=]URI`."""
+    name, equals, uri = text.partition("=")
+    # A path or URI may hold an equals sign itself; a name has no slash.
+    settings: dict[str, Any] = {"uri": uri, "name": name} if equals and "/" not in name else {"uri": text}
+    return settings | ({"device": device} if device else {})
+
+
+def _serve(settings: Settings) -> None:
+    # Only now: these load torch, transformers and mlflow, which takes seconds.
+    from savor.flavor.errors import LoadRefused
+    from savor.server.app import serve
+
+    try:
+        asyncio.run(serve(settings, lambda port: _announce(settings, port)))
+    except (LoadRefused, OSError) as error:
+        _exit(str(error), 1)
+
+
+def _announce(settings: Settings, port: int) -> None:
+    target = f"{settings.server.host}:{port}"
+    Console(stderr=True).print(
+        f"[bold green]ready[/] on {target}: try [bold]savor models -s {target}[/]", highlight=False
+    )
+
+
+def _prepare_process(settings: Settings) -> None:
+    """What must be said before torch and transformers are imported: threads, and that no hub is contacted."""
+    threads = str(settings.threads or len(os.sched_getaffinity(0)))
+    os.environ.setdefault("OMP_NUM_THREADS", threads)
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    if not any(model.allow_hub for model in settings.models):
+        os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+def _log_to_stderr(level: str) -> None:
+    handler = RichHandler(console=Console(stderr=True), show_path=False, rich_tracebacks=False)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", datefmt="[%X]", handlers=[handler])
+    logging.getLogger("savor").setLevel(level.upper())
+
+
+def _exit(message: str, code: int) -> "typer.Exit":
+    Console(stderr=True).print(f"[bold red]savor:[/] {message}", highlight=False, soft_wrap=True)
+    raise typer.Exit(code)

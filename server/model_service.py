@@ -1,0 +1,95 @@
+"""ModelService: what is served, told from the models in service as they are at that moment."""
+
+import json
+from typing import Any
+
+from savor.codec import to_param_value
+from savor.server import status
+from savor.server.models import Loaded, ModelInService, Models
+from savor.server.service import Context
+from savor.v1 import model_pb2, model_pb2_grpc
+
+
+class ModelService(model_pb2_grpc.ModelServiceServicer):
+    """Answers ListModels and GetModel."""
+
+    def __init__(self, models: Models) -> None:
+        self._models = models
+
+    async def ListModels(  # noqa: N802
+        self, request: model_pb2.ListModelsRequest, context: Context
+    ) -> model_pb2.ListModelsResponse:
+        """Every model, in the order of the settings."""
+        return model_pb2.ListModelsResponse(models=[describe(entry) for entry in self._models.entries])
+
+    async def GetModel(  # noqa: N802
+        self, request: model_pb2.GetModelRequest, context: Context
+    ) -> model_pb2.GetModelResponse:
+        """One model."""
+        try:
+            return model_pb2.GetModelResponse(model=describe(self._models.find(request.model)))
+        except Exception as error:
+            await status.abort(context, error)
+
+
+def describe(entry: ModelInService) -> model_pb2.Model:
+    """A model as callers are told of it."""
+    model = model_pb2.Model(name=entry.name, uri=entry.settings.uri, state=model_pb2.MODEL_STATE_LOADING)
+    if entry.loaded is not None:
+        model.state = model_pb2.MODEL_STATE_READY
+        model.MergeFrom(_loaded(entry, entry.loaded))
+    return model
+
+
+def _loaded(entry: ModelInService, loaded: Loaded) -> model_pb2.Model:
+    saved = loaded.artifact.saved
+    backend = loaded.pump.backend.info
+    service = f"savor.v1.{loaded.family.service}"
+    return model_pb2.Model(
+        version=entry.version,
+        aliases=entry.aliases,
+        task=saved.task,
+        family=loaded.family.name,
+        methods=[f"{service}/{method.name}" for method in loaded.family.methods],
+        signature_json=json.dumps(saved.signature.to_dict()) if saved.signature is not None else "",
+        parameters=[_parameter(spec) for spec in saved.params_schema or ()],
+        unknown_parameters=loaded.artifact.unknown_params.value,
+        prompt_template=saved.prompt_template or "",
+        model_config={str(key): _value(value) for key, value in loaded.artifact.config.items()},
+        backend=model_pb2.ModelBackend(
+            name=backend.name,
+            device=backend.device,
+            dtype=backend.dtype,
+            not_compiled_reason=backend.not_compiled_reason,
+        ),
+        limits=_limits(loaded),
+        mlflow_version=saved.mlflow_version,
+        transformers_version=saved.transformers_version,
+    )
+
+
+def _parameter(spec: Any) -> model_pb2.ModelParameter:
+    type_name = getattr(spec.dtype, "name", None) or "object"
+    return model_pb2.ModelParameter(
+        name=spec.name, type=f"{type_name}{'[]' if spec.shape else ''}", default_value=_value(spec.default)
+    )
+
+
+def _value(value: Any) -> Any:
+    """A parameter value; what a saved model_config may hold beyond them (dates, tuples of objects) is shown as text."""
+    try:
+        return to_param_value(value.item() if hasattr(value, "item") else value)
+    except (TypeError, ValueError):
+        return to_param_value(str(value))
+
+
+def _limits(loaded: Loaded) -> model_pb2.ModelLimits:
+    limits, encoder = loaded.artifact.limits, loaded.artifact.encoder
+    return model_pb2.ModelLimits(
+        max_inputs=limits.max_inputs,
+        max_text_chars=limits.max_text_chars,
+        max_tokens=(encoder.max_tokens if encoder else None) or 0,
+        max_new_tokens=limits.max_new_tokens,
+        max_sequences=limits.max_sequences,
+        max_audio_s=limits.max_audio_s,
+    )

@@ -1,0 +1,171 @@
+"""The models in service: which there are, how far each is, and which one a request means."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from savor.accel.backend import Backend, Batch
+from savor.accel.eager import EagerBackend
+from savor.flavor import saved, table
+from savor.flavor.artifact import Artifact
+from savor.flavor.errors import InvalidInput, LoadRefused, NotReady, UnknownModel
+from savor.flavor.family import Family
+from savor.flavor.item import Generate
+from savor.flavor.limits import Limits
+from savor.flavor.load import LoadOptions, load
+from savor.flavor.trust import Trust
+from savor.server.batching import Budget
+from savor.server.call import Call
+from savor.server.config import MlflowSettings, ModelSettings, Settings
+from savor.server.pump import Pump
+from savor.server.resolve import Source, resolve
+
+_log = logging.getLogger(__name__)
+
+_CPU_TOKENS, _GPU_TOKENS, _GENERATION_FACTOR = 512, 16_384, 8
+_WARM_UP_S = 600.0
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model that answers."""
+
+    source: Source
+    artifact: Artifact
+    family: Family
+    pump: Pump
+
+
+@dataclass(eq=False)
+class ModelInService:
+    """One model that the operator named; `loaded` is set once it answers."""
+
+    settings: ModelSettings
+    name: str
+    loaded: Loaded | None = None
+
+    @property
+    def version(self) -> str:
+        """The registry's version, else the run's or the model's id; empty while the model is loading."""
+        if self.loaded is None:
+            return ""
+        return self.loaded.source.version or self.loaded.artifact.saved.model_id
+
+    @property
+    def aliases(self) -> Sequence[str]:
+        """The registry's aliases of the version, at the time of loading."""
+        return self.loaded.source.aliases if self.loaded else ()
+
+    def ready(self) -> Loaded:
+        """The loaded model. Raises NotReady while it is on its way."""
+        if self.loaded is None:
+            raise NotReady(f"the model {self.name!r} is still loading: try again soon")
+        return self.loaded
+
+
+@dataclass(eq=False)
+class Models:
+    """All models in service, in the order of the settings."""
+
+    settings: Settings
+    entries: list[ModelInService] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.entries = [ModelInService(model, model.name or default_name(model.uri)) for model in self.settings.models]
+
+    def find(self, wanted: str) -> ModelInService:
+        """The model that a request means by `name`, `name@version`, `name@alias`, or nothing where there is one only.
+
+        Raises UnknownModel, or InvalidInput where no name is given and there are several.
+        """
+        if not wanted:
+            if len(self.entries) == 1:
+                return self.entries[0]
+            raise InvalidInput.at("model", f"is empty, and this server has several: {self._names()}")
+        name, at, selector = wanted.rpartition("@")
+        named = [entry for entry in self.entries if entry.name == (name if at else wanted)]
+        if not named:
+            raise UnknownModel(f"no model is named {wanted!r}; this server has {self._names()}")
+        return self._select(named, selector) if at else named[0]
+
+    def _select(self, named: Sequence[ModelInService], selector: str) -> ModelInService:
+        for entry in named:
+            if selector == entry.version or selector in entry.aliases:
+                return entry
+        if any(entry.loaded is None for entry in named):
+            raise NotReady(f"the model {named[0].name!r} is still loading: try again soon")
+        known = ", ".join(f"{entry.name}@{key}" for entry in named for key in (entry.version, *entry.aliases) if key)
+        raise UnknownModel(f"{named[0].name!r} is not served as {selector!r}; served are {known}")
+
+    def _names(self) -> str:
+        return ", ".join(dict.fromkeys(entry.name for entry in self.entries)) or "none"
+
+    async def load_all(self) -> None:
+        """Loads and warms the models one after another. Raises LoadRefused for the first that can't be served."""
+        loop = asyncio.get_running_loop()
+        with ThreadPoolExecutor(1, "savor-load") as loader:
+            for entry in self.entries:
+                _log.info("loading %s from %s", entry.name, entry.settings.uri)
+                source, artifact, backend = await loop.run_in_executor(
+                    loader, _load, entry.settings, self.settings.mlflow
+                )
+                family = table.family_of(artifact.saved.task)
+                await loop.run_in_executor(loader, _warm, family, artifact, backend)
+                pump = Pump(backend, _budget(entry.settings, family, artifact, backend), entry.name)
+                entry.loaded = Loaded(source, artifact, family, pump)
+                _log.info("%s is ready: %s on %s, %s", entry.name, family.name, backend.info.device, backend.info.dtype)
+
+    async def close(self) -> None:
+        """Answers what was admitted and frees every model."""
+        await asyncio.gather(*(entry.loaded.pump.close() for entry in self.entries if entry.loaded))
+
+
+def default_name(uri: str) -> str:
+    """The name of a model whose settings give none: the registered name, else the last part of the path."""
+    if uri.startswith("models:/"):
+        return re.split(r"[@/]", uri.removeprefix("models:/").strip("/"))[0]
+    return uri.rstrip("/").rsplit("/", 1)[-1]
+
+
+def _load(settings: ModelSettings, mlflow: MlflowSettings) -> tuple[Source, Artifact, Backend]:
+    source = resolve(settings.uri, mlflow)
+    try:
+        artifact = load(saved.read(source.path), _load_options(settings))
+    except LoadRefused as error:
+        raise LoadRefused(f"{settings.uri}: {error}") from error
+    return source, artifact, EagerBackend(artifact)
+
+
+def _load_options(settings: ModelSettings) -> LoadOptions:
+    return LoadOptions(
+        trust=Trust(**{name: getattr(settings, name) for name in Trust.__dataclass_fields__}),
+        device=settings.device,
+        dtype=settings.dtype,
+        model_config=settings.overrides,
+        unknown_params=settings.unknown_parameters,
+        limits=Limits(**settings.limits.model_dump()),
+    )
+
+
+def _warm(family: Family, artifact: Artifact, backend: Backend) -> None:
+    """Runs the family's probe once, so that the first caller does not pay for lazy initialisation."""
+    prepared = family.probe(artifact)
+    for item in prepared.items:
+        rows = backend.run(Batch((item,), (Call(_WARM_UP_S),)))
+        assert len(rows) == 1
+
+
+def _budget(settings: ModelSettings, family: Family, artifact: Artifact, backend: Backend) -> Budget:
+    batch = settings.batch
+    tokens = batch.max_tokens
+    if tokens is None:
+        tokens = _CPU_TOKENS if backend.info.device == "cpu" else _GPU_TOKENS
+        if any(isinstance(item.run, Generate) for item in family.probe(artifact).items):
+            # Steps of generation cost about the same for one sequence as for many: only their prompts add up.
+            tokens *= _GENERATION_FACTOR
+    return Budget(tokens, batch.max_items, batch.max_padding, batch.queue_items)

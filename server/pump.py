@@ -1,0 +1,187 @@
+"""Between callers and one backend: admits items, hands batches to the backend's thread, brings rows to their calls.
+
+The event loop never computes and the backend's thread never waits for the loop. What was admitted is answered: when a
+batch fails its items run again one by one, so that only the guilty call fails.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from savor.accel.backend import Backend, Batch, RefusedOptions
+from savor.flavor.errors import DeadlinePassed, ExecutionFailed, InvalidInput, NotReady
+from savor.flavor.item import Item, Row
+from savor.server.batching import Budget, Queue
+from savor.server.call import Call
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(eq=False)
+class _Job:
+    """The items of one call on their way through the backend. Touched by the event loop alone."""
+
+    call: Call
+    rows: dict[int, Row]
+    missing: int
+    done: asyncio.Future[None]
+    moved: asyncio.Event | None = None
+    """Set, for a stream, when an item has a new row."""
+    fresh: dict[int, Row] = field(default_factory=dict)
+    started_s: float = 0.0
+    run_s: float = 0.0
+
+    def fail(self, error: Exception) -> None:
+        if not self.done.done():
+            self.done.set_exception(error)
+        self.notify()
+
+    def notify(self) -> None:
+        if self.moved is not None:
+            self.moved.set()
+
+
+@dataclass(frozen=True, eq=False)
+class _Entry:
+    """One item in the queue."""
+
+    item: Item
+    index: int
+    job: _Job
+
+    def alive(self) -> bool:
+        return self.job.call.alive() and not self.job.done.done()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The rows of a call in input order, with the seconds it waited and the seconds its batches ran."""
+
+    rows: Sequence[Row]
+    queue_s: float
+    run_s: float
+
+
+class Pump:
+    """Runs one model's queue. `start` and everything else belong to one event loop."""
+
+    def __init__(self, backend: Backend, budget: Budget, name: str) -> None:
+        self.backend = backend
+        self._queue: Queue[_Entry] = Queue(budget)
+        self._thread = ThreadPoolExecutor(1, f"savor-{name}")
+        self._wake = asyncio.Event()
+        self._item_s = 0.01
+        """A running mean of the seconds that one item takes, for telling callers when to come back."""
+        self._closing = False
+        self._loop = asyncio.get_running_loop()
+        self._work = self._loop.create_task(self._run(), name=f"savor-{name}")
+
+    async def run(self, items: Sequence[Item], call: Call) -> Answer:
+        """The rows of all items. Raises what the backend's failure means for this call, or Overloaded."""
+        job = self._admit(items, call, streams=False)
+        await job.done
+        rows = [job.rows[index] for index in range(len(items))]
+        return Answer(rows, job.started_s - call.admitted_s, job.run_s)
+
+    async def stream(self, items: Sequence[Item], call: Call) -> AsyncIterator[tuple[Mapping[int, Row], Answer]]:
+        """The latest rows of the items that moved on, by index, until all have ended; with the times so far."""
+        job = self._admit(items, call, streams=True)
+        assert job.moved is not None
+        while not (job.done.done() and not job.fresh):
+            await job.moved.wait()
+            job.moved.clear()
+            if job.done.done():
+                job.done.result()
+            fresh, job.fresh = job.fresh, {}
+            if fresh:
+                yield fresh, Answer((), job.started_s - call.admitted_s, job.run_s)
+
+    async def close(self) -> None:
+        """Answers what was admitted, then frees the backend."""
+        self._closing = True
+        self._wake.set()
+        await self._work
+        await self._loop.run_in_executor(self._thread, self.backend.close)
+        self._thread.shutdown()
+
+    def _admit(self, items: Sequence[Item], call: Call, *, streams: bool) -> _Job:
+        if self._closing:
+            raise NotReady("the server is shutting down: call another one")
+        moved = asyncio.Event() if streams else None
+        job = _Job(call, {}, len(items), self._loop.create_future(), moved)
+        # Nobody may be left to ask for a failure, and asyncio complains of those.
+        job.done.add_done_callback(lambda done: done.cancelled() or done.exception())
+        entries = [_Entry(item, index, job) for index, item in enumerate(items)]
+        self._queue.put(entries, min(max(len(self._queue) * self._item_s, 0.05), 30.0))
+        self._wake.set()
+        return job
+
+    async def _run(self) -> None:
+        while True:
+            cut = self._queue.cut()
+            for entry in cut.dropped:
+                entry.job.fail(DeadlinePassed("the call's time was over before the model came to it"))
+            if cut.batch:
+                await self._loop.run_in_executor(self._thread, self._execute, cut.batch)
+            elif self._closing:
+                return
+            else:
+                self._wake.clear()
+                await self._wake.wait()
+
+    def _execute(self, entries: Sequence[_Entry]) -> None:
+        """Runs a batch. On the backend's thread; results go to the loop."""
+        started_s = time.perf_counter()
+        batch = Batch(tuple(entry.item for entry in entries), tuple(entry.job.call for entry in entries))
+        try:
+            rows = self._rows(batch, entries)
+        except Exception as error:
+            if len(entries) == 1:
+                self._loop.call_soon_threadsafe(entries[0].job.fail, _failure(error))
+                return
+            _log.warning("a batch of %d items failed, they run again one by one", len(entries), exc_info=error)
+            for entry in entries:
+                self._execute([entry])
+            return
+        spent_s = time.perf_counter() - started_s
+        self._loop.call_soon_threadsafe(self._deliver, entries, rows, started_s, spent_s)
+
+    def _rows(self, batch: Batch, entries: Sequence[_Entry]) -> Sequence[Row]:
+        if not any(entry.job.moved for entry in entries):
+            return self.backend.run(batch)
+        rows: Sequence[Row] = ()
+        with contextlib.closing(self.backend.stream(batch)) as steps:
+            for rows in steps:
+                self._loop.call_soon_threadsafe(self._publish, entries, rows)
+        return rows
+
+    def _publish(self, entries: Sequence[_Entry], rows: Sequence[Row]) -> None:
+        for entry, row in zip(entries, rows, strict=True):
+            if entry.job.moved is not None:
+                entry.job.fresh[entry.index] = row
+                entry.job.notify()
+
+    def _deliver(self, entries: Sequence[_Entry], rows: Sequence[Row], started_s: float, spent_s: float) -> None:
+        self._item_s += 0.1 * (spent_s / len(entries) - self._item_s)
+        for job in {entry.job for entry in entries}:
+            job.started_s = started_s
+            job.run_s += spent_s
+        for entry, row in zip(entries, rows, strict=True):
+            entry.job.rows[entry.index] = row
+            entry.job.missing -= 1
+            if not entry.job.missing and not entry.job.done.done():
+                entry.job.done.set_result(None)
+                entry.job.notify()
+
+
+def _failure(error: Exception) -> Exception:
+    """What a failed run means for the one call whose items were in it."""
+    if isinstance(error, RefusedOptions):
+        return InvalidInput.at("parameters", f"the model refused these options: {str(error).splitlines()[0]}")
+    failure = ExecutionFailed("the model failed on this request")
+    failure.__cause__ = error
+    return failure
