@@ -57,7 +57,7 @@ def _enforce(values: Mapping[str, Any], specs: Mapping[str, Any]) -> dict[str, A
             enforced[name] = ParamSpec.validate_param_spec(value, specs[name])
         except (MlflowException, ValueError, TypeError):
             spec = specs[name]
-            wanted = f"{spec.dtype}{'[]' if spec.shape else ''}"
+            wanted = f"{getattr(spec.dtype, 'name', spec.dtype)}{'[]' if spec.shape else ''}"
             violations.append(Violation(f"parameters.{name}", f"{value!r:.80} does not fit its type, {wanted}"))
     if violations:
         raise InvalidInput(*violations)

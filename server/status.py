@@ -62,8 +62,10 @@ def trailers(error: BaseException) -> tuple[tuple[str, str], ...]:
 
 async def abort(context: "grpc.aio.ServicerContext[Any, Any]", error: BaseException) -> NoReturn:
     """Ends a call with the status of an error. Raises what ends gRPC's handlers."""
-    context.set_trailing_metadata(trailers(error))
-    await context.abort_with_status(rpc_status.to_status(status_of(error)))
+    ending = rpc_status.to_status(status_of(error))
+    # abort_with_status discards what set_trailing_metadata has set.
+    metadata = (*ending.trailing_metadata, *trailers(error))
+    await context.abort_with_status(ending._replace(trailing_metadata=metadata))
     raise AssertionError("abort_with_status always raises")
 
 

@@ -5,7 +5,7 @@ and postprocess); in between, each piece is an item that runs in our batches.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import islice
 from typing import Any
@@ -251,7 +251,10 @@ class _Joining:
 def _probe(artifact: Artifact) -> Prepared:
     rate_hz = artifact.pipeline.feature_extractor.sampling_rate
     silence = PcmAudio(bytes(2 * rate_hz), PcmEncoding.S16LE, rate_hz)
-    return prepare(RecognizeSpeechRequest((AudioInput(pcm=silence),), {}), artifact)
+    prepared = prepare(RecognizeSpeechRequest((AudioInput(pcm=silence),), {}), artifact)
+    # In silence a sequence-to-sequence model goes on to its last token; two are enough to warm up.
+    run = forwarding({} if artifact.pipeline.type.startswith("ctc") else {"max_new_tokens": 2, "num_beams": 1})
+    return replace(prepared, items=tuple(replace(item, run=run) for item in prepared.items))
 
 
 FAMILY = Family(
