@@ -1,0 +1,44 @@
+"""What every test may use: no hub, quiet libraries, and servers with real models behind real channels."""
+
+import os
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+
+from collections.abc import Callable, Iterator  # noqa: E402
+
+import pytest  # noqa: E402
+
+from savor.client import Client, connect  # noqa: E402
+from tests.serving import Serving  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def serving() -> Iterator[Callable[..., Serving]]:
+    """Starts servers in this process, each once for the whole run: `serving("classifier", "encoder")`."""
+    running: dict[object, Serving] = {}
+
+    def serve(*names: str, **settings: object) -> Serving:
+        key = (names, repr(sorted(settings.items())))
+        if key not in running:
+            running[key] = Serving(names, settings)
+            running[key].start()
+        return running[key]
+
+    yield serve
+    for server in running.values():
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def families(serving: Callable[..., Serving]) -> Serving:
+    """A server with a tiny model of every family."""
+    return serving("classifier", "classifier-with-params", "encoder", "generator", "ctc")
+
+
+@pytest.fixture(scope="session")
+def client(families: Serving) -> Iterator[Client]:
+    """A client of `families`."""
+    with connect(families.target) as connected:
+        yield connected
