@@ -6,12 +6,12 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
-from collections.abc import Callable, Iterator  # noqa: E402
+from collections.abc import Callable, Iterator
 
-import pytest  # noqa: E402
+import pytest
 
-from savor.client import Client, connect  # noqa: E402
-from tests.serving import Serving  # noqa: E402
+from savor.client import Client, connect
+from tests.serving import Serving
 
 
 @pytest.fixture(scope="session")

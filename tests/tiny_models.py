@@ -31,7 +31,10 @@ def tokenizer(*, bert: bool) -> PreTrainedTokenizerFast:
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     made.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=600, special_tokens=specials, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
+        vocab_size=600,
+        special_tokens=specials,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
     )
     made.train_from_iterator([CORPUS], trainer)
     if not bert:
@@ -77,7 +80,9 @@ def generator(**config: Any) -> Pipeline:
     """GPT-2 with 96 positions; its pipeline has no padding token, as GPT-2's own has none."""
     sizes = {"vocab_size": 600, "n_positions": 96, "n_embd": 32, "n_layer": 2, "n_head": 2, "initializer_range": 0.5}
     settings = transformers.GPT2Config(**sizes, bos_token_id=0, eos_token_id=0, **config)
-    return pipeline("text-generation", model=_seeded(transformers.GPT2LMHeadModel, settings), tokenizer=tokenizer(bert=False))
+    return pipeline(
+        "text-generation", model=_seeded(transformers.GPT2LMHeadModel, settings), tokenizer=tokenizer(bert=False)
+    )
 
 
 def ctc_recognizer() -> Pipeline:
