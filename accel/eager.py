@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from transformers import StoppingCriteriaList
 
 from savor.accel.backend import BackendInfo, Batch, RefusedOptions
-from savor.accel.generation import Generation
+from savor.accel.generation import Abandonment, Generation
 from savor.accel.padding import pad_values, stack, unpad
 from savor.flavor.artifact import Artifact
 from savor.flavor.item import Array, Generate, Row
@@ -48,6 +49,8 @@ class EagerBackend:
         inputs: dict[str, Any] = {name: torch.from_numpy(array) for name, array in arrays.items()}
         if self._pipeline.task == "automatic-speech-recognition":
             inputs["is_last"] = True
+            if self._pipeline.model.can_generate():
+                options = {**options, "stopping_criteria": StoppingCriteriaList([Abandonment(batch)])}
         try:
             outputs = self._pipeline.forward(inputs, **options)
         except ValueError as error:

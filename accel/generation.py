@@ -89,13 +89,25 @@ def _until_none(steps: "queue.SimpleQueue[Rows | None]") -> Iterator[Rows]:
         yield step
 
 
-class _Steps(StoppingCriteria):
+class Abandonment(StoppingCriteria):
+    """Ends a batch's generation once nobody waits for any of it."""
+
+    def __init__(self, batch: Batch) -> None:
+        self._batch = batch
+
+    def __call__(self, input_ids: torch.Tensor, scores: Any, **kwargs: Any) -> torch.Tensor:
+        """The same for every sequence: shape (sequences of the batch,), bool. Called by `generate` at each step."""
+        over = not any(watch.alive() for watch in self._batch.watches)
+        return torch.full((input_ids.shape[0],), over, device=input_ids.device)
+
+
+class _Steps(Abandonment):
     """What happens between two steps of a batch's generation. `start` is where generated tokens begin."""
 
     def __init__(self, artifact: Artifact, batch: Batch, run: Generate, start: int) -> None:
+        super().__init__(batch)
         config = artifact.pipeline.generation_config
         self._artifact = artifact
-        self._batch = batch
         self._start = start
         self._beams = (value(run.options, config, "num_beams") or 1) > 1
         self._end_tokens = end_tokens(run.options, config)
@@ -107,11 +119,12 @@ class _Steps(StoppingCriteria):
     def __call__(self, input_ids: torch.Tensor, scores: Any, **kwargs: Any) -> torch.Tensor:
         """Whether each sequence has ended: shape (sequences of the batch,), bool. Called by `generate` at each step."""
         count = input_ids.shape[0]
-        if self.abandoned.is_set() or not any(watch.alive() for watch in self._batch.watches):
-            return torch.ones(count, dtype=torch.bool, device=input_ids.device)
-        if self._beams:
+        if self.abandoned.is_set():
+            return torch.full((count,), True, device=input_ids.device)
+        over = super().__call__(input_ids, scores)
+        if self._beams or over.all():
             # Beams change places, so nothing can be said of any one of them before the end.
-            return torch.zeros(count, dtype=torch.bool, device=input_ids.device)
+            return over
         generated = input_ids[:, self._start :].cpu().numpy()
         for place in range(count):
             if place not in self._lengths and self._ends(generated[place], place * len(self._batch.items) // count):

@@ -1,4 +1,4 @@
-"""Which CPU cores the server and the load take, so that neither disturbs the other; nothing is pinned where that fails."""
+"""Which CPU cores the servers and the load take, so that neither disturbs the other."""
 
 import os
 from collections.abc import Iterator

@@ -58,7 +58,9 @@ class MlflowTarget:
             await self._process.stop()
 
     async def _answers(self) -> None:
-        while not await self._pings():
+        while True:
+            if await self._pings():
+                return
             await asyncio.sleep(_PAUSE_S)
 
     async def _pings(self) -> bool:

@@ -77,6 +77,7 @@ def environment(threads: int) -> Mapping[str, str]:
     return {
         "OMP_NUM_THREADS": str(threads),
         "SAVOR_THREADS": str(threads),
+        "SAVOR_SERVER__DRAIN_DELAY_S": "0",
         "TOKENIZERS_PARALLELISM": "false",
         "HF_HUB_OFFLINE": "1",
         "MLFLOW_DISABLE_TELEMETRY": "true",

@@ -1,4 +1,4 @@
-"""`make demo`: from a fresh clone to real answers, and how to go on by hand. A second run reuses what the first made."""
+"""`make demo`: from a fresh clone to real answers, and how to go on by hand. A second run reuses the first one's work."""
 
 import re
 import subprocess

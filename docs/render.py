@@ -34,7 +34,7 @@ def _default(field: Any) -> str:
         return "required"
     value = field.get_default(call_default_factory=True)
     if value in (None, (), {}, PydanticUndefined):
-        return "–"
+        return "-"
     text = str(getattr(value, "value", value))
     return f"`{text.lower() if isinstance(value, bool) else text}`"
 

@@ -78,7 +78,7 @@ def settle(options: Mapping[str, Any], config: Any, limits: Limits) -> dict[str,
     ]
     if wrong:
         raise InvalidInput(*wrong)
-    _check_ceilings({key: value(options, config, key) for key in _CEILINGS}, limits)
+    _check_ceilings(options, limits)
     _check_sequences(options, config)
     return dict(options)
 
@@ -89,45 +89,38 @@ def value(options: Mapping[str, Any], config: Any, key: str) -> Any:
     return getattr(config, key, None) if given is None else given
 
 
-_CEILINGS = ("max_new_tokens", "num_beams", "num_return_sequences")
-
-
-def _check_ceilings(values: Mapping[str, Any], limits: Limits) -> None:
+def _check_ceilings(options: Mapping[str, Any], limits: Limits) -> None:
     ceilings = {
         "max_new_tokens": limits.max_new_tokens,
         "num_beams": limits.max_sequences,
         "num_return_sequences": limits.max_sequences,
     }
     over = [
-        Violation(f"parameters.{key}", f"is {values[key]}; this server allows {ceiling}")
+        Violation(f"parameters.{key}", f"is {options[key]}; this server allows {ceiling}")
         for key, ceiling in ceilings.items()
-        if (values[key] or 0) > ceiling
+        if (options.get(key) or 0) > ceiling
     ]
     if over:
         raise InvalidInput(*over)
-    sequences, beams = values["num_return_sequences"] or 1, values["num_beams"] or 1
-    if beams > 1 and sequences > beams:
-        raise InvalidInput.at("parameters.num_return_sequences", f"is {sequences}, more than num_beams, {beams}")
 
 
 def _check_sequences(options: Mapping[str, Any], config: Any) -> None:
-    """Raises InvalidInput where several sequences are asked for that could only be the same one."""
-    greedy = not value(options, config, "do_sample") and (value(options, config, "num_beams") or 1) == 1
-    count = value(options, config, "num_return_sequences") or 1
-    if greedy and count > 1:
-        advice = "set do_sample to true, or num_beams to that number at least"
-        raise InvalidInput.at(
-            "parameters.num_return_sequences", f"is {count}, but without sampling all are one: {advice}"
-        )
+    """Raises InvalidInput where more sequences are asked for than there can be different ones."""
+    count, beams = (value(options, config, key) or 1 for key in ("num_return_sequences", "num_beams"))
+    if count > 1 and beams == 1 and not value(options, config, "do_sample"):
+        problem = f"is {count}, but without sampling all are one: set do_sample to true, or num_beams to {count}"
+        raise InvalidInput.at("parameters.num_return_sequences", problem)
+    if count > beams > 1:
+        raise InvalidInput.at("parameters.num_return_sequences", f"is {count}, more than num_beams, {beams}")
 
 
 def counted_from_prompt(
-    options: Mapping[str, Any], config: Any, prompt_tokens: int, room: int | None, field: str
+    options: Mapping[str, Any], config: Any, prompt_tokens: int, room: int, field: str
 ) -> dict[str, Any]:
     """The options with lengths counted from the prompt's end, as totals would count a batch's padding.
 
-    max_new_tokens is what the call or the model says, else what max_length leaves, and no more than fits behind the
-    prompt: `room` tokens, None where the model's positions have no end. `field` is the prompt's path.
+    max_new_tokens is what the call or the model says, else what max_length leaves, and no more than there is `room` for,
+    in tokens. `field` is the prompt's path.
     """
     counted = {key: item for key, item in options.items() if key not in ("max_length", "min_length")}
     budget = value(options, config, "max_new_tokens")
@@ -136,7 +129,7 @@ def counted_from_prompt(
         if prompt_tokens >= length:
             raise InvalidInput.at(field, f"has {prompt_tokens} tokens, and max_length is {length}: nothing can follow")
         budget = length - prompt_tokens
-    counted["max_new_tokens"] = int(budget if room is None else min(budget, room))
+    counted["max_new_tokens"] = int(min(budget, room))
     if (least := value(options, config, "min_length")) and value(options, config, "min_new_tokens") is None:
         counted |= {"min_length": 0, "min_new_tokens": max(least - prompt_tokens, 0)}
     return counted

@@ -60,7 +60,8 @@ def read(message: Message, target: type) -> Any:
 
 def write(value: Any, message: Descriptor) -> Any:
     """The message of a dataclass, None fields left out."""
-    return _message_writer(message, type(value))(value)
+    kind: type = type(value)
+    return _message_writer(message, kind)(value)
 
 
 def tensor(array: Array) -> common_pb2.Tensor:

@@ -218,14 +218,15 @@ class _Plan:
             alike = solo()
         return Item(row, tokens, run, alike, self.request.stop)
 
-    def _room(self, field: str, tokens: int) -> int | None:
-        """How many tokens fit behind the prompt; None where the model's positions have no end."""
+    def _room(self, field: str, tokens: int) -> int:
+        """How many tokens may follow the prompt: what the model's positions leave, and what the operator allows."""
         assert self.artifact.encoder is not None
         limit = self.artifact.encoder.max_tokens
         if limit is not None and tokens >= limit:
             advice = "shorten the prompt"
             raise InvalidInput.at(field, f"has {tokens} tokens; the model's context has room for {limit}: {advice}")
-        return None if limit is None else limit - tokens
+        allowed = self.artifact.limits.max_new_tokens
+        return allowed if limit is None else min(limit - tokens, allowed)
 
 
 def _probe(artifact: Artifact) -> Prepared:

@@ -33,8 +33,8 @@ class CodecError(ValueError):
         self.reason = reason
 
 
-def reader(message: Descriptor, target: type) -> Read:
-    """A function from messages of this type to `target`, a dataclass with a subset of the message's fields."""
+def reader(message: Any, target: type) -> Read:
+    """A function from messages of a type, given as its Descriptor, to `target`: a dataclass of some of its fields."""
     return _message_reader(message, target)
 
 

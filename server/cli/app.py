@@ -15,9 +15,11 @@ app = typer.Typer(
 Server = Annotated[
     str, typer.Option("--server", "-s", metavar="HOST:PORT", envvar="SAVOR_TARGET", help="The server to call.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, one reply a line, instead of tables.")]
+Timeout = Annotated[float, typer.Option("--timeout", min=0, help="Seconds to wait for the answer.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables: an object a line.")]
 
 _DEFAULT_TARGET = "127.0.0.1:8500"
+_DEFAULT_TIMEOUT_S = 60.0
 
 
 @app.command()
@@ -51,10 +53,10 @@ def serve(
 def call(
     model: Annotated[str, typer.Argument(help="NAME, NAME@VERSION or NAME@ALIAS, as `savor models` lists them.")],
     inputs: Annotated[
-        list[str] | None, typer.Argument(metavar="[INPUT…]", help="Texts, or audio files for speech; - reads lines.")
+        list[str] | None, typer.Argument(metavar="[INPUT…]", help="Texts, or audio files for speech; - reads stdin.")
     ] = None,
     file: Annotated[
-        list[Path] | None, typer.Option("--file", "-f", exists=True, help="A file: each line a text, or one recording.")
+        list[Path] | None, typer.Option("--file", "-f", help="A file: each line a text, or one recording.")
     ] = None,
     param: Annotated[
         list[str] | None, typer.Option("--param", "-P", metavar="KEY=VALUE", help="A parameter; VALUE as JSON or text.")
@@ -69,10 +71,18 @@ def call(
         str | None, typer.Option(help="The RPC, where the family has several, such as ExtractFeatures.")
     ] = None,
     server: Server = _DEFAULT_TARGET,
-    timeout_s: Annotated[float, typer.Option("--timeout", help="Seconds to wait for the answer.")] = 60.0,
+    timeout_s: Timeout = _DEFAULT_TIMEOUT_S,
     as_json: Json = False,
 ) -> None:
-    """Call a model and print its answer; text is printed as it is generated."""
+    """Call a model and print its answer; text is printed as it is generated.
+
+    Each INPUT is one text, or the path or URL of one recording. With - stdin is read, and with --file a file: each
+    line is one text, empty lines too, or the whole is one recording. For models that compare two texts, a TAB in
+    such a line parts the two; for a single text, --option text_pair=TEXT gives the second.
+
+    Answers go to stdout; times, token counts and warnings to stderr. Exit status: 0 answered, 1 failed, 2 wrong usage,
+    130 interrupted.
+    """
     from savor.server.cli.call import run
     from savor.server.cli.request import CallRequest
 
@@ -82,11 +92,16 @@ def call(
 
 
 @app.command(name="models")
-def list_models(server: Server = _DEFAULT_TARGET, as_json: Json = False) -> None:
-    """List what a server serves."""
+def list_models(
+    model: Annotated[str | None, typer.Argument(help="One model, to be told everything about it.")] = None,
+    server: Server = _DEFAULT_TARGET,
+    timeout_s: Timeout = _DEFAULT_TIMEOUT_S,
+    as_json: Json = False,
+) -> None:
+    """List what a server serves, or show one model with its signature, parameters and limits."""
     from savor.server.cli.models import run
 
-    run(server, as_json=as_json)
+    run(model, server, timeout_s, as_json=as_json)
 
 
 @app.command()

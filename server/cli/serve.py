@@ -1,4 +1,4 @@
-"""`savor serve`: settings from every source, logging, and the server's whole life; errors end it with one clear line."""
+"""`savor serve`: settings from every source, logging, and the server's life; an error ends it with one clear line."""
 
 import asyncio
 import logging
@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import typer
 from rich.console import Console
 from rich.logging import RichHandler
 
+from savor.server.cli.screen import fail
 from savor.server.config import Settings
 from savor.server.settings import SettingsError, read_settings
 
@@ -21,9 +21,9 @@ def run(models: Sequence[str], device: str | None, config: Path | None, flags: M
     try:
         settings = read_settings(config, {**flags, "models": named or None})
     except SettingsError as error:
-        _exit(str(error), 2)
+        fail(str(error), 2)
     if not settings.models:
-        _exit("no models: name at least one, or list them in a --config file", 2)
+        fail("no models: name at least one, or list them in a --config file", 2)
     _log_to_stderr(settings.log_level)
     _prepare_process(settings)
     _serve(settings)
@@ -45,7 +45,7 @@ def _serve(settings: Settings) -> None:
     try:
         asyncio.run(serve(settings, lambda port: _announce(settings, port)))
     except (LoadRefused, OSError) as error:
-        _exit(str(error), 1)
+        fail(str(error), 1)
 
 
 def _announce(settings: Settings, port: int) -> None:
@@ -69,8 +69,3 @@ def _log_to_stderr(level: str) -> None:
     handler = RichHandler(console=Console(stderr=True), show_path=False, rich_tracebacks=False)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", datefmt="[%X]", handlers=[handler])
     logging.getLogger("savor").setLevel(level.upper())
-
-
-def _exit(message: str, code: int) -> "typer.Exit":
-    Console(stderr=True).print(f"[bold red]savor:[/] {message}", highlight=False, soft_wrap=True)
-    raise typer.Exit(code)
