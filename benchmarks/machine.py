@@ -1,12 +1,11 @@
 """What a figure depends on besides the code: the machine and the versions, as they are now."""
 
+import os
 import platform
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-
-from benchmarks.cores import available
 
 _PACKAGES = ("savor", "mlflow", "torch", "transformers", "onnxruntime", "grpcio", "uvicorn")
 
@@ -15,7 +14,7 @@ def describe() -> Mapping[str, str]:
     """Facts by name, in the order in which a reader wants them."""
     return {
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
-        "processor": f"{processor()}, {len(available())} cores",
+        "processor": f"{processor()}, {os.cpu_count()} cores",
         "system": f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
         "versions": ", ".join(f"{name} {found}" for name in _PACKAGES if (found := installed(name))),
     }

@@ -3,6 +3,7 @@
 MLflow's feature-extraction answers only the first text of a request, so the encoder alone would compare nothing.
 """
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,10 @@ _SEED = 5
 def classifier() -> Any:
     """The model as transformers' pipeline. Raises WeightsUnavailable where the encoder can't be had."""
     import torch
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer, logging, pipeline
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
 
-    # The head is meant to be new; transformers would warn of that.
-    logging.set_verbosity_error()
+    # It warns that the head is new, which it is meant to be.
+    logging.getLogger("transformers").setLevel(logging.ERROR)
     encoder = fetch("all-minilm-l6-v2")
     model: Any = AutoModelForSequenceClassification.from_pretrained(encoder, num_labels=2)
     torch.manual_seed(_SEED)
@@ -33,6 +34,8 @@ def save(pipeline: Any, folder: Path) -> Path:
     """Saves the pipeline through MLflow and returns its folder."""
     import mlflow
 
+    # It warns that the hub has no model card for a folder.
+    logging.getLogger("mlflow").setLevel(logging.ERROR)
     # Named, because MLflow would otherwise look for what the model needs by loading it again.
     mlflow.transformers.save_model(pipeline, str(folder), pip_requirements=["transformers"])
     return folder

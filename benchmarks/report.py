@@ -9,7 +9,7 @@ from rich.table import Table
 
 from benchmarks.comparison import Result, Row
 
-_HEADERS = ("", "Savor", "mlflow", "ratio", "Savor p50 / p99", "mlflow p50 / p99")
+_HEADERS = ("texts/s · ms of a call", "Savor", "mlflow", "ratio", "of repeats", "Savor p50 / p99", "mlflow p50 / p99")
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Report:
 
     def table(self) -> Table:
         """For the terminal."""
-        table = Table(*_HEADERS, title="texts per second, and milliseconds of a call", caption=_lines(self.facts))
+        table = Table(*_HEADERS, caption=_lines(self.facts), caption_justify="left")
         for column in table.columns[1:]:
             column.justify = "right"
         for row in self.rows:
@@ -52,10 +52,10 @@ class Report:
 
 
 def _cells(row: Row) -> list[str]:
-    ratio = f"{row.ratio:.2f} ({row.lowest:.2f} to {row.highest:.2f})"
+    ratios = [f"{row.ratio:.2f}", f"{row.lowest:.2f} to {row.highest:.2f}"]
     throughputs = [f"{figures.texts_per_s:.0f}" for figures in (row.savor, row.peer)]
     latencies = [f"{figures.p50_s * 1000:.0f} / {figures.p99_s * 1000:.0f}" for figures in (row.savor, row.peer)]
-    return [str(row.scenario), *throughputs, ratio, *latencies]
+    return [str(row.scenario), *throughputs, *ratios, *latencies]
 
 
 def _line(cells: Sequence[str]) -> str:

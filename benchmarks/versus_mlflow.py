@@ -4,6 +4,7 @@ Both answer the same texts in the same order, every answer is checked, and one t
 """
 
 import asyncio
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ _ROOT = Path(__file__).parents[1]
 _PAGE, _CHART = _ROOT / "docs" / "performance.md", _ROOT / "docs" / "performance.svg"
 _RESULTS = Path(__file__).parent / "results"
 _QUICK = Pace(warm_up_s=0.3, duration_s=1.0)
+_PIPED_COLUMNS = 120
 
 _console = Console(stderr=True)
 
@@ -133,7 +135,7 @@ def _command(plan: Plan, placed: Cores) -> str:
 
 
 def _publish(report: Report, results: Path, *, write: bool) -> None:
-    Console().print(report.table())
+    Console(width=None if sys.stdout.isatty() else _PIPED_COLUMNS).print(report.table())
     _console.print(f"figures: {report.save(results)}", highlight=False, soft_wrap=True)
     if write:
         page.rewrite(_PAGE, report.markdown())

@@ -1,13 +1,13 @@
 """Models saved under transformers 5, loaded under 4: a view of the folder in which a few words are 4's.
 
-transformers 5 records `TokenizersBackend` as the class of most tokenizers, which 4 calls `PreTrainedTokenizerFast`, and
-writes additional special tokens as a list under a name that 4 uses for a mapping. The view links every file and
-rewrites only those two things; the saved model itself is never changed.
+transformers 5 calls its fast tokenizers `TokenizersBackend` or by the name of 4's slow class (`BertTokenizer` for 4's
+`BertTokenizerFast`), and lists additional special tokens under a name that 4 uses for a mapping. The view links every
+file and rewrites only those words; the saved model itself is never changed.
 """
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +18,8 @@ import yaml
 
 from savor.flavor.saved import SavedModel
 
-_NAME_IN_5, _NAME_IN_4 = "TokenizersBackend", "PreTrainedTokenizerFast"
+UNIVERSAL_IN_5 = "TokenizersBackend"
+_UNIVERSAL_IN_4 = "PreTrainedTokenizerFast"
 
 
 @contextmanager
@@ -26,7 +27,8 @@ def readable(saved: SavedModel) -> Iterator[SavedModel]:
     """The model where the installed transformers can load it: itself, or a temporary view of it."""
     import transformers
 
-    if not _needs_view(saved) or int(transformers.__version__.split(".")[0]) >= 5:
+    saved_under_5 = _major(saved.transformers_version) >= 5 or UNIVERSAL_IN_5 in (saved.path / "MLmodel").read_text()
+    if not saved_under_5 or _major(transformers.__version__) >= 5:
         yield saved
         return
     with TemporaryDirectory(prefix="savor-view-") as folder:
@@ -35,13 +37,8 @@ def readable(saved: SavedModel) -> Iterator[SavedModel]:
         yield replace(saved, path=view)
 
 
-def _needs_view(saved: SavedModel) -> bool:
-    recorded = _NAME_IN_5 in (saved.path / "MLmodel").read_text()
-    return recorded or any(config != _as_4(config) for config in map(_read, _tokenizer_configs(saved.path)))
-
-
-def _tokenizer_configs(folder: Path) -> list[Path]:
-    return sorted(folder.rglob("tokenizer_config.json"))
+def _major(version: str) -> int:
+    return int(version.split(".")[0] or 0)
 
 
 def _link(source: Path, view: Path) -> None:
@@ -54,25 +51,39 @@ def _link(source: Path, view: Path) -> None:
 
 def _link_or_rewrite(source: Path, target: Path) -> None:
     if source.name == "tokenizer_config.json":
-        target.write_text(json.dumps(_as_4(_read(source))))
+        target.write_text(json.dumps(_config_in_4(json.loads(source.read_text()))))
     elif source.name == "MLmodel":
-        text = yaml.safe_load(source.read_text())
-        text["flavors"]["transformers"] = _renamed(text["flavors"]["transformers"])
-        target.write_text(yaml.safe_dump(text))
+        target.write_text(yaml.safe_dump(_mlmodel_in_4(yaml.safe_load(source.read_text()), source.parent)))
     else:
         target.symlink_to(source.resolve())
 
 
-def _read(file: Path) -> Any:
-    return json.loads(file.read_text())
-
-
-def _as_4(config: dict[str, Any]) -> dict[str, Any]:
-    changed = _renamed(config)
-    if isinstance(changed.get("extra_special_tokens"), list):
+def _config_in_4(config: Mapping[str, Any]) -> dict[str, Any]:
+    changed = dict(config)
+    if _is_fast(config):
+        changed["tokenizer_class"] = _class_in_4(str(config.get("tokenizer_class")))
+    if isinstance(config.get("extra_special_tokens"), list):
         changed["additional_special_tokens"] = changed.pop("extra_special_tokens")
     return changed
 
 
-def _renamed(values: dict[str, Any]) -> dict[str, Any]:
-    return {key: _NAME_IN_4 if value == _NAME_IN_5 else value for key, value in values.items()}
+def _mlmodel_in_4(mlmodel: dict[str, Any], folder: Path) -> dict[str, Any]:
+    flavor = mlmodel["flavors"]["transformers"]
+    files = (folder / part / "tokenizer_config.json" for part in ("components/tokenizer", "model"))
+    configs = [json.loads(file.read_text()) for file in files if file.is_file()]
+    if flavor.get("tokenizer_type") and any(map(_is_fast, configs)):
+        flavor["tokenizer_type"] = _class_in_4(flavor["tokenizer_type"])
+    return mlmodel
+
+
+def _is_fast(config: Mapping[str, Any]) -> bool:
+    """Whether transformers 5 wrote this tokenizer as one of the tokenizers library."""
+    return config.get("backend") == "tokenizers" or config.get("tokenizer_class") == UNIVERSAL_IN_5
+
+
+def _class_in_4(name: str) -> str:
+    import transformers
+
+    if name == UNIVERSAL_IN_5:
+        return _UNIVERSAL_IN_4
+    return f"{name}Fast" if hasattr(transformers, f"{name}Fast") else name

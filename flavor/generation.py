@@ -119,8 +119,8 @@ def counted_from_prompt(
 ) -> dict[str, Any]:
     """The options with lengths counted from the prompt's end, as totals would count a batch's padding.
 
-    max_new_tokens is what the call or the model says, else what max_length leaves, and no more than there is `room` for,
-    in tokens. `field` is the prompt's path.
+    max_new_tokens is what the call or the model says, else what max_length leaves, and no more than there is `room`
+    for, in tokens. `field` is the prompt's path.
     """
     counted = {key: item for key, item in options.items() if key not in ("max_length", "min_length")}
     budget = value(options, config, "max_new_tokens")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from savor.flavor.compat import UNIVERSAL_IN_5
 from savor.flavor.errors import LoadRefused
 from savor.flavor.saved import SavedModel
 
@@ -55,8 +56,8 @@ def _foreign_classes(saved: SavedModel) -> Iterator[str]:
 
     keys = ["pipeline_model_type", "processor_type", *(f"{c}_type" for c in saved.flavor.get("components") or [])]
     names = (saved.flavor.get(key) for key in keys)
-    # "TokenizersBackend" is transformers 5's name for a class that 4 has too: see compat.py.
-    return (name for name in names if name and name != "TokenizersBackend" and not hasattr(transformers, name))
+    # This name of transformers 5 stands for a class that 4 has too: see compat.py.
+    return (name for name in names if name and name != UNIVERSAL_IN_5 and not hasattr(transformers, name))
 
 
 def _pickled_weights(saved: SavedModel) -> Iterator[str]:

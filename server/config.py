@@ -43,8 +43,10 @@ class BatchSettings(_Section):
         "Default: 512 on a CPU and 16384 on a GPU, eight times that where tokens are generated.",
     )
     max_items: Count = Field(64, description="Items of one batch, 1 or more.")
-    max_padding: Annotated[float, Field(ge=0, le=1)] = Field(
-        0.2, description="The largest share of a batch that may be padding, 0 to 1."
+    max_padding: Annotated[float, Field(ge=0, le=1)] | None = Field(
+        None,
+        description="The largest share of a batch that may be padding, 0 to 1. "
+        "Default: 0.2, and 1 where tokens are generated.",
     )
     queue_items: Count = Field(4096, description="Items that may wait for one model; beyond, calls are refused.")
 

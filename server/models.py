@@ -21,13 +21,14 @@ from savor.flavor.load import LoadOptions, load
 from savor.flavor.trust import Trust
 from savor.server.batching import Budget
 from savor.server.call import Call
-from savor.server.config import MlflowSettings, ModelSettings, Settings
+from savor.server.config import BatchSettings, MlflowSettings, ModelSettings, Settings
 from savor.server.pump import Pump
 from savor.server.resolve import Source, resolve
 
 _log = logging.getLogger(__name__)
 
 _CPU_TOKENS, _GPU_TOKENS, _GENERATION_FACTOR = 512, 16_384, 8
+_PADDING = 0.2
 _WARM_UP_S = 600.0
 
 
@@ -115,8 +116,8 @@ class Models:
                     loader, _load, entry.settings, self.settings.mlflow
                 )
                 family = table.family_of(artifact.saved.task)
-                await loop.run_in_executor(loader, _warm, family, artifact, backend)
-                pump = Pump(backend, _budget(entry.settings, family, artifact, backend), entry.name)
+                generates = await loop.run_in_executor(loader, _warm, family, artifact, backend)
+                pump = Pump(backend, _budget(entry.settings.batch, generates, backend.info.device), entry.name)
                 entry.loaded = Loaded(source, artifact, family, pump)
                 _log.info("%s is ready: %s on %s, %s", entry.name, family.name, backend.info.device, backend.info.dtype)
 
@@ -152,20 +153,27 @@ def _load_options(settings: ModelSettings) -> LoadOptions:
     )
 
 
-def _warm(family: Family, artifact: Artifact, backend: Backend) -> None:
-    """Runs the family's probe once, so that the first caller does not pay for lazy initialisation."""
-    prepared = family.probe(artifact)
-    for item in prepared.items:
-        rows = backend.run(Batch((item,), (Call(_WARM_UP_S),)))
-        assert len(rows) == 1
+def _warm(family: Family, artifact: Artifact, backend: Backend) -> bool:
+    """Runs the family's probe once, so that the first caller does not pay for lazy initialisation.
+
+    Says whether the model generates tokens, step by step.
+    """
+    items = family.probe(artifact).items
+    for item in items:
+        backend.run(Batch((item,), (Call(_WARM_UP_S),)))
+    return any(isinstance(item.run, Generate) for item in items)
 
 
-def _budget(settings: ModelSettings, family: Family, artifact: Artifact, backend: Backend) -> Budget:
-    batch = settings.batch
-    tokens = batch.max_tokens
+def _budget(settings: BatchSettings, generates: bool, device: str) -> Budget:
+    """The bounds of a model's batches; what the operator left open depends on what a batch costs.
+
+    A step of generation costs about the same for one sequence as for many: only prompts add up, and their padding is
+    paid for once.
+    """
+    tokens = settings.max_tokens
     if tokens is None:
-        tokens = _CPU_TOKENS if backend.info.device == "cpu" else _GPU_TOKENS
-        if any(isinstance(item.run, Generate) for item in family.probe(artifact).items):
-            # Steps of generation cost about the same for one sequence as for many: only their prompts add up.
-            tokens *= _GENERATION_FACTOR
-    return Budget(tokens, batch.max_items, batch.max_padding, batch.queue_items)
+        tokens = (_CPU_TOKENS if device == "cpu" else _GPU_TOKENS) * (_GENERATION_FACTOR if generates else 1)
+    padding = settings.max_padding
+    if padding is None:
+        padding = 1.0 if generates else _PADDING
+    return Budget(tokens, settings.max_items, padding, settings.queue_items)

@@ -43,14 +43,14 @@ def show_embeddings(screen: Screen, inputs: Sequence[Input], reply: EmbedTextRep
         rows.add_row(str(number), line(each.shown), f"{first} …", *sizes)
     screen.out.print(rows)
     if len(vectors) in _MATRIX_INPUTS:
-        screen.out.print()
+        screen.out.print(plain("\ncosine similarity", "italic"))
         screen.out.print(_similarity(vectors))
     return reply
 
 
 def _similarity(vectors: Sequence[Sequence[float]]) -> Table:
     numbers = [str(number) for number in range(1, len(vectors) + 1)]
-    rows = table("", *numbers, title="cosine similarity")
+    rows = table("", *numbers)
     for number, vector in zip(numbers, vectors, strict=True):
         rows.add_row(number, *(_cosine(vector, other) for other in vectors))
     return rows

@@ -18,6 +18,16 @@ Server = Annotated[
 Timeout = Annotated[float, typer.Option("--timeout", min=0, help="Seconds to wait for the answer.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables: an object a line.")]
 
+_CALL_HELP = "\n\n".join(
+    (
+        "Call a model and print its answer; text is printed as it is generated.",
+        "Each INPUT is one text, or the path or URL of one recording. - reads stdin and --file a file: each line is "
+        "one text, an empty line too, or the whole is one recording. For models that compare two texts, a TAB in such "
+        "a line parts the two; with a single text, --option text_pair=TEXT gives the second.",
+        "Answers go to stdout; times, token counts and warnings to stderr. "
+        "Exit status: 0 answered, 1 failed, 2 wrong usage, 130 interrupted.",
+    )
+)
 _DEFAULT_TARGET = "127.0.0.1:8500"
 _DEFAULT_TIMEOUT_S = 60.0
 
@@ -26,7 +36,7 @@ _DEFAULT_TIMEOUT_S = 60.0
 def serve(
     models: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[NAME=]MODEL…", help="Folders, runs:/… or models:/… to serve, each under a name."),
+        typer.Argument(metavar="[NAME=]MODEL", help="Folders, runs:/… or models:/… to serve, each under a name."),
     ] = None,
     config: Annotated[
         Path | None,
@@ -49,11 +59,13 @@ def serve(
     run(models or [], device, config, flags)
 
 
-@app.command()
+@app.command(help=_CALL_HELP)
 def call(
-    model: Annotated[str, typer.Argument(help="NAME, NAME@VERSION or NAME@ALIAS, as `savor models` lists them.")],
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="NAME, NAME@VERSION or NAME@ALIAS, as `savor models` lists them.")
+    ],
     inputs: Annotated[
-        list[str] | None, typer.Argument(metavar="[INPUT…]", help="Texts, or audio files for speech; - reads stdin.")
+        list[str] | None, typer.Argument(metavar="INPUT", help="Texts, or audio files for speech; - reads stdin.")
     ] = None,
     file: Annotated[
         list[Path] | None, typer.Option("--file", "-f", help="A file: each line a text, or one recording.")
@@ -68,21 +80,13 @@ def call(
         ),
     ] = None,
     rpc: Annotated[
-        str | None, typer.Option(help="The RPC, where the family has several, such as ExtractFeatures.")
+        str | None, typer.Option(help="The RPC, where the family has several, such as ExtractFeatures or GenerateText.")
     ] = None,
     server: Server = _DEFAULT_TARGET,
     timeout_s: Timeout = _DEFAULT_TIMEOUT_S,
     as_json: Json = False,
 ) -> None:
-    """Call a model and print its answer; text is printed as it is generated.
-
-    Each INPUT is one text, or the path or URL of one recording. With - stdin is read, and with --file a file: each
-    line is one text, empty lines too, or the whole is one recording. For models that compare two texts, a TAB in
-    such a line parts the two; for a single text, --option text_pair=TEXT gives the second.
-
-    Answers go to stdout; times, token counts and warnings to stderr. Exit status: 0 answered, 1 failed, 2 wrong usage,
-    130 interrupted.
-    """
+    """Call a model and print its answer."""
     from savor.server.cli.call import run
     from savor.server.cli.request import CallRequest
 
@@ -93,7 +97,9 @@ def call(
 
 @app.command(name="models")
 def list_models(
-    model: Annotated[str | None, typer.Argument(help="One model, to be told everything about it.")] = None,
+    model: Annotated[
+        str | None, typer.Argument(metavar="MODEL", help="One model, to be told everything about it.")
+    ] = None,
     server: Server = _DEFAULT_TARGET,
     timeout_s: Timeout = _DEFAULT_TIMEOUT_S,
     as_json: Json = False,

@@ -9,11 +9,14 @@ from google.protobuf.descriptor import MethodDescriptor
 from savor.client import Client, Model, Stream
 from savor.server.cli.failures import NotNow, Unusable, connected
 from savor.server.cli.families import FAMILIES, Family, Rpc
+from savor.server.cli.footer import show_footer
 from savor.server.cli.inputs import Input, paired
 from savor.server.cli.json_lines import print_line
 from savor.server.cli.options import Option, options_of, read_options
 from savor.server.cli.request import CallRequest
 from savor.server.cli.screen import open_screen
+
+_PACKAGE = "savor.v1."
 
 
 def run(request: CallRequest, server: str, timeout_s: float, *, as_json: bool) -> None:
@@ -33,7 +36,7 @@ def run(request: CallRequest, server: str, timeout_s: float, *, as_json: bool) -
             _print_json(answer)
             return
         reply = rpc.show(screen, inputs, answer)
-        screen.footer(reply, time.perf_counter() - began_s)
+        show_footer(screen, reply, time.perf_counter() - began_s)
 
 
 def _family(model: Model) -> Family:
@@ -46,15 +49,14 @@ def _family(model: Model) -> Family:
 
 def _method(model: Model, family: Family, wanted: str | None, *, whole: bool) -> MethodDescriptor:
     """The RPC that was asked for, else the family's first that the model answers, streams left out for `whole`."""
-    paths = {path.rpartition("/")[2]: path for path in model.methods}
+    paths = {path.rpartition("/")[2]: path for path in model.methods if path.startswith(_PACKAGE)}
     served = {name: _described(paths[name]) for name in family.rpcs if name in paths}
-    if wanted is None:
-        for method in served.values():
-            if not (whole and method.server_streaming):
-                return method
-    if wanted not in served:
-        raise Unusable(f"{model.name} ({model.family}) has no RPC {wanted or ''}: use {' or '.join(served) or 'none'}")
-    return served[wanted]
+    if wanted is not None and wanted not in served:
+        raise Unusable(f"{model.name} ({model.family}) has no RPC {wanted}: use {' or '.join(served) or 'none'}")
+    suitable = [method for method in served.values() if not (whole and method.server_streaming)]
+    if wanted is None and not suitable:
+        raise NotNow(f"{model.name} answers {', '.join(paths) or 'no RPC'}, which this version does not know")
+    return served[wanted] if wanted is not None else suitable[0]
 
 
 def _described(path: str) -> MethodDescriptor:
@@ -78,6 +80,8 @@ def _compose(request: CallRequest, family: Family, method: MethodDescriptor) -> 
 def _send(rpc: Rpc, client: Client, inputs: list[Input], **arguments: Any) -> Any:
     try:
         return rpc.send(client, [each.value for each in inputs], **arguments)
+    except UnicodeError:
+        raise
     except (TypeError, ValueError) as error:
         # The client's own words for arguments that no request can hold.
         raise Unusable(str(error)) from None

@@ -53,6 +53,9 @@ def reporting(server: str) -> Iterator[None]:
         fail(str(error), _FAILED)
     except SavorError as error:
         fail(_EXPLAINED.get(type(error), _said)(error, server), _FAILED)
+    except UnicodeEncodeError:
+        # What a shell passes on need not be text: Python keeps such bytes as lone surrogates.
+        fail("an argument is not UTF-8 text", _USAGE)
     except KeyboardInterrupt:
         raise typer.Exit(_INTERRUPTED) from None
 

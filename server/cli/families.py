@@ -6,10 +6,11 @@ from typing import Any
 
 from savor.client import Client
 from savor.server.cli.answers import show_embeddings, show_features, show_labels, show_speech
+from savor.server.cli.footer import Told
 from savor.server.cli.generation import show_generated, show_stream
 from savor.server.cli.inputs import Input, pairs, recordings, texts
 from savor.server.cli.request import CallRequest
-from savor.server.cli.screen import Screen, Told
+from savor.server.cli.screen import Screen
 
 
 @dataclass(frozen=True)

@@ -80,5 +80,5 @@ class Transcript:
         if piece.finish_reason is not None:
             self.end_line()
             reason = piece.finish_reason.replace("_", " ")
-            self._screen.note(f"{piece.prompt_token_count} + {piece.token_count} tokens · ended by {reason}")
+            self._screen.note(f"{piece.prompt_token_count} prompt + {piece.token_count} new tokens · ended by {reason}")
             self._turn = None

@@ -13,7 +13,7 @@ from savor.server.cli.json_lines import print_line, to_json
 from savor.server.cli.screen import Screen, line, open_screen, plain, table
 from savor.server.cli.signature import signature_lines
 
-_VERSION_WIDTH = 14
+_VERSION_WIDTH = 9
 _STATES = {ModelState.READY: "green", ModelState.LOADING: "yellow"}
 
 
@@ -33,14 +33,14 @@ def _list(screen: Screen, models: Iterable[Model]) -> Table:
     # A version may be a hash of 32 characters.
     width = _VERSION_WIDTH if screen.out.is_terminal else None
     version = Column("version", no_wrap=True, overflow="ellipsis", max_width=width)
-    rows = table(Column("name", overflow="fold"), version, "family", "RPCs", "runs on", "state", "parameters")
+    name, parameters = (Column(header, overflow="fold") for header in ("name", "parameters"))
+    rows = table(name, version, Column("family and RPCs", no_wrap=True), "runs on", "state", parameters)
     for model in models:
         rows.add_row(
             line(model.name, "bold"),
             plain("\n".join(_selectors(model))),
-            plain(model.family),
-            plain("\n".join(_rpcs(model))),
-            plain(_engine(model)),
+            plain("\n".join((model.family, *_rpcs(model)))),
+            plain(_engine(model).replace(" ", "\n")),
             _state(model),
             plain("\n".join(parameter.name for parameter in model.parameters)),
         )
@@ -104,12 +104,12 @@ def _selectors(model: Model) -> list[str]:
 
 
 def _rpcs(model: Model) -> list[str]:
-    return [path.rpartition("/")[2] for path in model.methods]
+    return ["  " + path.rpartition("/")[2] for path in model.methods]
 
 
 def _engine(model: Model) -> str:
     backend = model.backend
-    return f"{backend.name}/{backend.device}/{backend.dtype}" if backend else ""
+    return f"{backend.name} {backend.device} {backend.dtype}" if backend else ""
 
 
 def _state(model: Model) -> Text:

@@ -2,9 +2,8 @@
 
 import io
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NoReturn, Protocol
+from typing import NoReturn
 
 import typer
 from rich import box
@@ -22,30 +21,6 @@ _CONTROLS = _PICTURES | dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
 _IN_ONE_LINE = {ord("\n"): "↵", ord("\t"): " ⇥ "}
 
 
-class Timed(Protocol):
-    """The times of one call."""
-
-    @property
-    def queue_s(self) -> float: ...  # noqa: D102
-    @property
-    def prepare_s(self) -> float: ...  # noqa: D102
-    @property
-    def run_s(self) -> float: ...  # noqa: D102
-    @property
-    def decode_s(self) -> float: ...  # noqa: D102
-
-
-class Told(Protocol):
-    """What every reply tells beside its results."""
-
-    @property
-    def timing(self) -> Timed | None: ...  # noqa: D102
-    @property
-    def warnings(self) -> Sequence[str]: ...  # noqa: D102
-    @property
-    def model_version(self) -> str: ...  # noqa: D102
-
-
 @dataclass(frozen=True)
 class Screen:
     """Where answers go (`out`) and where what is said about them goes (`notes`)."""
@@ -58,20 +33,9 @@ class Screen:
         width = _INPUT_WIDTH if self.out.is_terminal else None
         return Column(header, no_wrap=True, overflow="ellipsis", max_width=width)
 
-    def footer(self, reply: Told, wall_s: float) -> None:
-        """Where the time of a call went, who answered, and the server's warnings."""
-        parts = [
-            f"{seconds(wall_s)} in all",
-            *_parts(reply.timing),
-            reply.model_version and f"by {reply.model_version}",
-        ]
-        self.note(" · ".join(filter(None, parts)))
-        for warning in reply.warnings:
-            self.notes.print(plain(f"warning: {warning}", "yellow"))
-
-    def note(self, text: str) -> None:
+    def note(self, text: str, style: str = "dim") -> None:
         """A line about an answer."""
-        self.notes.print(plain(text, "dim"))
+        self.notes.print(plain(text, style))
 
 
 def open_screen() -> Screen:
@@ -103,26 +67,14 @@ def line(text: str, style: str = "") -> Text:
     return Text(safe(text).translate(_IN_ONE_LINE), style)
 
 
-def table(*columns: Column | str, title: str | None = None) -> Table:
+def table(*columns: Column | str) -> Table:
     """An empty table in the one style of all."""
-    return Table(*columns, title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    return Table(*columns, box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
 
 
 def seconds(value: float) -> str:
     """A duration in the unit that suits it."""
     return f"{value:.2f} s" if value >= 1 else f"{value * 1000:.1f} ms"
-
-
-def _parts(timing: Timed | None) -> list[str]:
-    if timing is None:
-        return []
-    times = {
-        "queue": timing.queue_s,
-        "prepare": timing.prepare_s,
-        "run": timing.run_s,
-        "decode": timing.decode_s,
-    }
-    return [f"{name} {seconds(value)}" for name, value in times.items()]
 
 
 def _console(*, to_stderr: bool) -> Console:

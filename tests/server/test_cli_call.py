@@ -1,0 +1,380 @@
+"""`savor call` against scripted servers: what each family's answer looks like, and what each way of asking sends."""
+
+import array
+import io
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from google.protobuf.json_format import ParseDict
+from google.protobuf.message import Message
+from rich.console import Console
+from typer.testing import CliRunner
+
+from savor.client import ClassifyTextReply, Client, ScoredLabel, TextClassificationResult, Timing
+from savor.flavor import table
+from savor.server.cli.answers import show_labels
+from savor.server.cli.app import app
+from savor.server.cli.families import FAMILIES
+from savor.server.cli.inputs import Input
+from savor.server.cli.screen import Screen
+from savor.v1 import common_pb2, feature_extraction_pb2, model_pb2
+from savor.v1 import speech_recognition_pb2 as speech
+from savor.v1 import text_classification_pb2 as classification
+from savor.v1 import text_generation_pb2 as generation
+from tests.client.serving import Answer, Context, Script, serve
+
+MODELS = {
+    "labels": ("text-classification", "TextClassificationService", ["ClassifyText"]),
+    "vectors": ("feature-extraction", "FeatureExtractionService", ["ExtractFeatures", "EmbedText"]),
+    "writer": ("text-generation", "TextGenerationService", ["GenerateText", "StreamGenerateText"]),
+    "listener": ("automatic-speech-recognition", "SpeechRecognitionService", ["RecognizeSpeech"]),
+}
+TOLD = {"timing": {"queueS": 0.001, "runS": 1.5}, "warnings": ["[bold]mind[/]"], "modelVersion": "7"}
+ANSWERS: dict[str, Message] = {
+    "ClassifyText": ParseDict(
+        {"results": [{"labels": [{"label": "good", "score": 0.75}, {"label": "[red]bad", "score": 0.25}]}] * 2, **TOLD},
+        classification.ClassifyTextResponse(),
+    ),
+    "EmbedText": ParseDict(
+        {"results": [{"values": [3.0, 4.0], "tokenCount": 5}, {"values": [4.0, 3.0], "tokenCount": 6}], **TOLD},
+        feature_extraction_pb2.EmbedTextResponse(),
+    ),
+    "ExtractFeatures": feature_extraction_pb2.ExtractFeaturesResponse(
+        results=[
+            feature_extraction_pb2.FeatureExtractionResult(
+                features=common_pb2.Tensor(
+                    dtype=common_pb2.DATA_TYPE_FLOAT32,
+                    shape=[1, 2],
+                    data=array.array("f", [0.5, float("nan")]).tobytes(),
+                )
+            )
+        ]
+    ),
+    "GenerateText": ParseDict(
+        {
+            "results": [
+                {
+                    "sequences": [
+                        {"text": "once", "finishReason": "FINISH_REASON_LENGTH", "tokenCount": 2},
+                        {"text": "twice\n", "finishReason": "FINISH_REASON_STOP_SEQUENCE", "tokenCount": 3},
+                    ],
+                    "promptTokenCount": 4,
+                }
+            ],
+            **TOLD,
+        },
+        generation.GenerateTextResponse(),
+    ),
+    "RecognizeSpeech": ParseDict(
+        {
+            "results": [
+                {
+                    "text": " hello you",
+                    "chunks": [{"text": " hello", "startS": 0.5, "endS": 1.25}, {"text": " you", "startS": 1.25}],
+                    "audioS": 3.0,
+                }
+            ],
+            **TOLD,
+        },
+        speech.RecognizeSpeechResponse(),
+    ),
+}
+
+
+def _get_model(request: Any, _context: Context) -> model_pb2.GetModelResponse:
+    family, service, rpcs = MODELS[request.model]
+    methods = [f"savor.v1.{service}/{rpc}" for rpc in rpcs]
+    return model_pb2.GetModelResponse(model=model_pb2.Model(name=request.model, family=family, methods=methods))
+
+
+def _delta(text: str, sequence: tuple[int, int] = (0, 0), *, ended: bool = False) -> generation.TextGenerationDelta:
+    reason = generation.FINISH_REASON_END_TOKEN if ended else None
+    return generation.TextGenerationDelta(
+        input=sequence[0], sequence=sequence[1], text=text, finish_reason=reason, token_count=2, prompt_token_count=4
+    )
+
+
+def _pieces(*replies: list[generation.TextGenerationDelta]) -> Iterator[Message]:
+    for results in replies:
+        yield generation.StreamGenerateTextResponse(results=results)
+    yield ParseDict(TOLD, generation.StreamGenerateTextResponse())
+
+
+def _stream(*replies: list[generation.TextGenerationDelta]) -> Answer:
+    return lambda _request, _context: _pieces(*replies)
+
+
+@pytest.fixture
+def script() -> Iterator[Script]:
+    with serve(Script({**ANSWERS, "GetModel": _get_model})) as running:
+        yield running
+
+
+def call(script: Script, *arguments: str, stdin: str | bytes | None = None) -> Result:
+    result = CliRunner().invoke(app, ["call", "-s", script.target, *arguments], input=stdin)
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
+
+
+def test_every_family_and_rpc_of_the_server_can_be_called() -> None:
+    served = {family.name: {method.name for method in family.methods} for family in table.FAMILIES}
+    assert {name: set(family.rpcs) for name, family in FAMILIES.items()} == served
+
+
+def test_classification_shows_labels_with_bars(script: Script) -> None:
+    result = call(script, "labels", "[bold]fine[/]", "so so")
+    rows = [line.split() for line in result.stdout.splitlines()]
+    assert rows[2] == ["[bold]fine[/]", "good", "0.7500", "█" * 15]
+    assert rows[3] == ["[red]bad", "0.2500", "█" * 5]
+    assert rows[4][:4] == ["so", "so", "good", "0.7500"]
+
+
+def test_the_footer_and_the_warnings_are_no_part_of_the_answer(script: Script) -> None:
+    result = call(script, "labels", "a", "b")
+    footer, warning = result.stderr.splitlines()
+    assert "queue 1.0 ms · prepare 0.0 ms · run 1.50 s · decode 0.0 ms · version 7" in footer
+    assert warning == "warning: [bold]mind[/]"
+    assert "mind" not in result.stdout
+
+
+def test_embeddings_show_norms_and_similarities(script: Script) -> None:
+    lines = call(script, "vectors", "a", "b").stdout.splitlines()
+    assert lines[2].split() == ["1", "a", "+3.0000", "+4.0000", "…", "2", "5.0000", "5"]
+    assert lines[5].strip() == "cosine similarity"
+    assert [line.split() for line in lines[8:]] == [["1", "1.000", "0.960"], ["2", "0.960", "1.000"]]
+
+
+def test_one_embedding_has_no_matrix(script: Script) -> None:
+    script.answers["EmbedText"] = feature_extraction_pb2.EmbedTextResponse(
+        results=[feature_extraction_pb2.TextEmbedding(values=[0.0])]
+    )
+    assert "similarity" not in call(script, "vectors", "a").stdout
+
+
+def test_a_zero_vector_is_similar_to_nothing(script: Script) -> None:
+    zero = feature_extraction_pb2.TextEmbedding(values=[0.0])
+    script.answers["EmbedText"] = feature_extraction_pb2.EmbedTextResponse(results=[zero, zero])
+    assert call(script, "vectors", "a", "b").stdout.splitlines()[-1].split() == ["2", "-", "-"]
+
+
+def test_features_show_their_shape(script: Script) -> None:
+    result = call(script, "vectors", "a", "--rpc", "ExtractFeatures")
+    assert result.stdout.splitlines()[2].split() == ["a", "1", "x", "2", "float32"]
+
+
+def test_speech_shows_text_chunks_and_speed(script: Script, tmp_path: Path) -> None:
+    file = tmp_path / "a.wav"
+    file.write_bytes(b"RIFF")
+    result = call(script, "listener", str(file))
+    lines = result.stdout.splitlines()
+    assert lines[0] == f"{file}  3.0 s"
+    assert lines[1] == "hello you"
+    assert [line.split() for line in lines[4:]] == [["0.50", "1.25", "hello"], ["1.25", "…", "you"]]
+    assert result.stderr.splitlines()[0] == "3.0 s of audio · real-time factor 0.500"
+    assert script.requests[-1].inputs[0].content == b"RIFF"
+
+
+def test_generation_streams(script: Script) -> None:
+    script.answers["StreamGenerateText"] = _stream([_delta("on[b]")], [_delta("ce\x1b[31m", ended=True)])
+    result = call(script, "writer", "a")
+    assert result.stdout == "on[b]ce␛[31m\n"
+    assert result.stderr.startswith("4 prompt + 2 new tokens · ended by end token\n")
+    assert "run 1.50 s" in result.stderr
+
+
+def test_interleaved_sequences_are_shown_one_after_another(script: Script) -> None:
+    first, second, third = (0, 0), (0, 1), (1, 0)
+    script.answers["StreamGenerateText"] = _stream(
+        [_delta("a1", first), _delta("b1", second)],
+        [_delta("c1\n", third, ended=True), _delta("b2", second, ended=True)],
+        [_delta("a2", first, ended=True)],
+    )
+    lines = call(script, "writer", "x", "y").stdout.splitlines()
+    assert lines == ["[1] x", "a1a2", "[1] x, sequence 2", "b1b2", "[2] y", "c1"]
+
+
+def test_generated_text_that_came_whole(script: Script) -> None:
+    result = call(script, "writer", "a", "--rpc", "GenerateText")
+    assert result.stdout == "once\nsequence 2\ntwice\n"
+    assert "4 prompt + 3 new tokens · ended by stop sequence" in result.stderr
+
+
+PROGRAM = "import sys; sys.argv[0] = 'savor'; from savor.server.__main__ import main; main()"
+
+
+def test_text_is_printed_before_the_next_piece_comes(script: Script) -> None:
+    seen = threading.Event()
+
+    def answer(_request: Any, _context: Context) -> Iterator[Message]:
+        pieces = _pieces([_delta("early ")], [_delta("late", ended=True)])
+        yield next(pieces)
+        assert seen.wait(60)
+        yield from pieces
+
+    script.answers["StreamGenerateText"] = answer
+    command = [sys.executable, "-c", PROGRAM, "call", "writer", "a", "-s", script.target]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as running:
+        assert running.stdout is not None
+        try:
+            assert running.stdout.read(6) == b"early "
+        finally:
+            seen.set()
+        assert running.stdout.read() == b"late\n"
+
+
+JSON = [
+    pytest.param("labels", [], "ClassifyText", id="classification"),
+    pytest.param("vectors", [], "EmbedText", id="embeddings"),
+    pytest.param("writer", [], "GenerateText", id="generation, not streamed"),
+    pytest.param("listener", [], "RecognizeSpeech", id="speech"),
+]
+
+
+@pytest.mark.parametrize(("model", "options", "rpc"), JSON)
+def test_json_is_the_whole_reply_in_one_line(script: Script, model: str, options: list[str], rpc: str) -> None:
+    result = call(script, model, *options, "-", "--json", stdin="a\n")
+    (line,) = result.stdout.splitlines()
+    reply = json.loads(line)
+    assert result.stderr == ""
+    assert len(reply["results"]) == len(ANSWERS[rpc].results)  # type: ignore[attr-defined]
+    assert (reply["timing"]["run_s"], reply["warnings"], reply["model_version"]) == (1.5, ["[bold]mind[/]"], "7")
+
+
+def test_json_of_a_tensor_has_its_values(script: Script) -> None:
+    result = call(script, "vectors", "a", "--json", "--rpc", "ExtractFeatures")
+    features = json.loads(result.stdout)["results"][0]["features"]
+    assert features == {"dtype": "float32", "shape": [1, 2], "values": [[0.5, "NaN"]]}
+
+
+def test_json_of_a_stream_has_a_line_for_each_message(script: Script) -> None:
+    script.answers["StreamGenerateText"] = _stream([_delta("a")], [_delta("b", ended=True)])
+    lines = call(script, "writer", "é", "--json", "--rpc", "StreamGenerateText").stdout.splitlines()
+    assert [[each["text"] for each in json.loads(line)["results"]] for line in lines] == [["a"], ["b"], []]
+
+
+TEXTS = [
+    pytest.param(["a\tb", "c"], None, ["a\tb", "c"], id="arguments, taken as they are"),
+    pytest.param(["-"], "a\r\n\nb\tc", ["a", "", "b\tc"], id="lines of stdin"),
+    pytest.param(["a", "-", "-f", "FILE"], "b\n", ["a", "b", "c\u2028d", " e"], id="arguments, stdin, files"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "stdin", "sent"), TEXTS)
+def test_texts(script: Script, tmp_path: Path, arguments: list[str], stdin: str | None, sent: list[str]) -> None:
+    file = tmp_path / "texts"
+    file.write_bytes("\ufeffc\u2028d\n e\n".encode())
+    call(script, "vectors", *[str(file) if each == "FILE" else each for each in arguments], stdin=stdin)
+    assert list(script.requests[-1].inputs) == sent
+
+
+PAIRS = [
+    pytest.param(["a\tb"], None, [("a\tb", None)], id="a TAB in an argument is text"),
+    pytest.param(["-"], "a\tb\tc\nd\n", [("a", "b\tc"), ("d", None)], id="a TAB in a line"),
+    pytest.param(["a", "-o", "text_pair=b=c"], None, [("a", "b=c")], id="the option"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "stdin", "sent"), PAIRS)
+def test_pairs(script: Script, arguments: list[str], stdin: str | None, sent: list[tuple[str, str | None]]) -> None:
+    call(script, "labels", *arguments, stdin=stdin)
+    inputs = script.requests[-1].inputs
+    assert [(each.text, each.text_pair if each.HasField("text_pair") else None) for each in inputs] == sent
+
+
+RECORDINGS = [
+    pytest.param(["-"], [b"\x00RIFF\n"], id="stdin"),
+    pytest.param(["-f", "FILE"], [b"\r\nfile"], id="file"),
+    pytest.param(["FILE", "-"], [b"\r\nfile", b"\x00RIFF\n"], id="both"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "sent"), RECORDINGS)
+def test_recordings(script: Script, tmp_path: Path, arguments: list[str], sent: list[bytes]) -> None:
+    file = tmp_path / "a.wav"
+    file.write_bytes(b"\r\nfile")
+    given = [str(file) if each == "FILE" else each for each in arguments]
+    call(script, "listener", *given, stdin=b"\x00RIFF\n")
+    assert [each.content for each in script.requests[-1].inputs] == sent
+
+
+def test_a_url_is_the_servers_to_read(script: Script) -> None:
+    call(script, "listener", "https://host/a.wav")
+    assert script.requests[-1].inputs[0].uri == "https://host/a.wav"
+
+
+def test_parameters_are_json_or_text(script: Script) -> None:
+    given = [
+        "max_new_tokens=3",
+        "temperature=1",
+        "do_sample=true",
+        "word=a=b",
+        'quoted="3"',
+        "none=null",
+        "list=[1, 2.0]",
+    ]
+    call(script, "writer", "a", "--json", *[part for each in (*given, "nan=NaN") for part in ("-P", each)])
+    parameters = script.requests[-1].parameters
+    assert (parameters.max_new_tokens, parameters.temperature, parameters.do_sample) == (3, 1.0, True)
+    extra = parameters.extra
+    assert {name: extra[name].WhichOneof("kind") for name in extra} == {
+        "word": "string_value",
+        "quoted": "string_value",
+        "none": "null_value",
+        "list": "list_value",
+        "nan": "string_value",
+    }
+    assert (extra["word"].string_value, extra["quoted"].string_value) == ("a=b", "3")
+
+
+OPTIONS = [
+    pytest.param("labels", "top_k=-1", {"topK": -1}, id="int32"),
+    pytest.param("writer", "seed=9007199254740993", {"seed": "9007199254740993"}, id="int64"),
+    pytest.param("vectors", "normalize=False", {"normalize": False}, id="bool"),
+    pytest.param("vectors", "pooling=cls", {"pooling": "POOLING_CLS"}, id="enum"),
+    pytest.param("listener", "timestamps=word", {"timestamps": "TIMESTAMP_GRANULARITY_WORD"}, id="another enum"),
+    pytest.param("writer", "stop= =", {"stop": [" ="]}, id="text"),
+]
+
+
+@pytest.mark.parametrize(("model", "option", "sent"), OPTIONS)
+def test_options_are_fields_of_the_request(script: Script, model: str, option: str, sent: dict[str, object]) -> None:
+    call(script, model, "-", "-o", option, "--json", stdin="a")
+    request = script.requests[-1]
+    assert ParseDict(sent, type(request)()) == _only(request, [field.name for field in request.DESCRIPTOR.fields[3:]])
+
+
+def test_an_option_may_be_repeated_where_the_field_is(script: Script) -> None:
+    call(script, "writer", "a", "--json", "-o", "stop=a", "-o", "stop=b")
+    assert list(script.requests[-1].stop) == ["a", "b"]
+
+
+@pytest.mark.parametrize("family", FAMILIES.values(), ids=list(FAMILIES))
+def test_the_table_names_the_clients_own_methods(family: Any) -> None:
+    assert all(rpc.send is getattr(Client, rpc.send.__name__) for rpc in family.rpcs.values())
+
+
+def test_a_terminal_gets_inputs_cut_to_a_line_and_a_pipe_gets_them_whole(script: Script) -> None:
+    text = "long\n" * 50
+    reply = ClassifyTextReply((TextClassificationResult((ScoredLabel("a", 7.5),)),), Timing(), (), "")
+    console = Console(file=io.StringIO(), force_terminal=True, width=80)
+    show_labels(Screen(console, console), [Input(text, text)], reply)
+    (row,) = [line for line in console.file.getvalue().splitlines() if "long" in line]  # type: ignore[attr-defined]
+    assert "…" in row
+    assert "long↵" * 50 in call(script, "labels", text, "b").stdout
+
+
+def _only(request: Any, names: list[str]) -> Message:
+    """The request with these fields alone."""
+    part = type(request)()
+    part.CopyFrom(request)
+    for field in request.DESCRIPTOR.fields:
+        if field.name not in names:
+            part.ClearField(field.name)
+    return part
