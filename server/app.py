@@ -20,6 +20,7 @@ from savor.server.config import ServerSettings, Settings, TlsSettings
 from savor.server.model_service import ModelService
 from savor.server.models import Models
 from savor.server.service import FamilyService
+from savor.server.tracing import tracing
 from savor.v1 import model_pb2, model_pb2_grpc
 
 _log = logging.getLogger(__name__)
@@ -37,7 +38,8 @@ class App:
         self._models = Models(settings)
         self._families = FamilyService(self._models, settings.server.default_timeout_s)
         self._health = health.aio.HealthServicer()
-        self._server = grpc.aio.server(options=_options(settings.server))
+        interceptors, self._flush_spans = tracing() if settings.tracing else ((), lambda: None)
+        self._server = grpc.aio.server(options=_options(settings.server), interceptors=interceptors)
         self.port = 0
 
     async def start(self) -> None:
@@ -75,6 +77,7 @@ class App:
         await stopping
         await self._models.close()
         self._families.close()
+        self._flush_spans()
 
     async def _report(self, state: int, services: Sequence[str]) -> None:
         for service in services:

@@ -140,6 +140,7 @@ class Settings(BaseSettings):
     threads: Count | None = Field(
         None, description="Threads that each model's computation takes, 1 or more. Default: the CPUs of this process."
     )
+    tracing: bool = Field(False, description="Make an OpenTelemetry span of each call; needs the extra `otel`.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The least level that is logged."
     )

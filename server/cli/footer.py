@@ -31,7 +31,8 @@ def show_footer(screen: Screen, reply: Told, wall_s: float) -> None:
     """The last lines of a call that took `wall_s` seconds here. The server's times may overlap."""
     times = dataclasses.asdict(reply.timing) if reply.timing else {}
     parts = [f"{name.removesuffix('_s')} {seconds(value)}" for name, value in times.items()]
-    screen.note(" · ".join([f"{seconds(wall_s)} in all", *parts, f"version {_short(reply.model_version)}"]))
+    version = [f"version {_short(reply.model_version)}"] if reply.model_version else []
+    screen.note(" · ".join([f"{seconds(wall_s)} in all", *parts, *version]))
     for warning in reply.warnings:
         screen.note(f"warning: {warning}", "yellow")
 

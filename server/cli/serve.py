@@ -41,10 +41,11 @@ def _serve(settings: Settings) -> None:
     # Only now: these load torch, transformers and mlflow, which takes seconds.
     from savor.flavor.errors import LoadRefused
     from savor.server.app import serve
+    from savor.server.tracing import TracingUnavailable
 
     try:
         asyncio.run(serve(settings, lambda port: _announce(settings, port)))
-    except (LoadRefused, OSError) as error:
+    except (LoadRefused, OSError, TracingUnavailable) as error:
         fail(str(error), 1)
 
 

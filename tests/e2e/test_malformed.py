@@ -17,7 +17,13 @@ from savor.codec import to_param_value
 from savor.v1 import common_pb2
 from savor.v1.feature_extraction_pb2 import EmbedTextRequest, ExtractFeaturesRequest
 from savor.v1.model_pb2 import GetModelRequest
-from savor.v1.speech_recognition_pb2 import AudioInput, PcmAudio, PcmEncoding, RecognizeSpeechRequest
+from savor.v1.speech_recognition_pb2 import (
+    AudioInput,
+    PcmAudio,
+    PcmEncoding,
+    RecognizeSpeechRequest,
+    SpeechRecognitionParameters,
+)
 from savor.v1.text_classification_pb2 import ClassifyTextRequest, TextClassificationInput, TextClassificationParameters
 from savor.v1.text_generation_pb2 import GenerateTextRequest, StreamGenerateTextRequest, TextGenerationParameters
 from tests.e2e.stubs import Failure, Stubs, failure, stubs
@@ -227,7 +233,7 @@ CASES = [
     Case(
         "temperature-not-a-number", generate_with(do_sample=True, temperature=float("nan")), ("parameters.temperature",)
     ),
-    Case("temperature-infinite", generate_with(do_sample=True, temperature=float("inf")), ("parameters.temperature",)),
+    Case("temperature-next-to-0", generate_with(do_sample=True, temperature=1e-320), ("parameters.temperature",)),
     Case("stream-of-beams", stream(parameters=TextGenerationParameters(num_beams=2)), ("parameters.num_beams",)),
     Case(
         "unknown-function",
@@ -272,6 +278,75 @@ def test_a_malformed_request_is_told_what_is_wrong_and_harms_nobody(stub: Stubs,
     # A sentence for people, not the name of an exception.
     assert " " in found.message
     assert works(stub)
+
+
+@pytest.fixture(scope="module")
+def open_stub(serving: Callable[..., Serving]) -> Iterator[Stubs]:
+    """A server that lets parameters through which its models' signatures do not take."""
+    server = serving("classifier", "encoder", "generator", "ctc", unknown_parameters="allow")
+    with stubs(server.target) as made:
+        yield made
+
+
+def classify_extra(**extra: object) -> Call:
+    given = {key: to_param_value(value) for key, value in extra.items()}
+    return classify(parameters=TextClassificationParameters(extra=given))
+
+
+def recognize_with(**parameters: Any) -> Call:
+    given = SpeechRecognitionParameters(**parameters)
+    request = RecognizeSpeechRequest(model="ctc", inputs=[AudioInput(content=wav())], parameters=given)
+    return lambda stub: stub.speech.RecognizeSpeech(request, timeout=60)
+
+
+ODD = [
+    pytest.param(generate_with(do_sample=True, repetition_penalty=1e-300), id="repetition-penalty-next-to-0"),
+    pytest.param(generate_with(no_repeat_ngram_size=10**12), id="no-repeat-of-a-trillion"),
+    pytest.param(generate_with(do_sample=True, top_k=2**62), id="top-k-of-quintillions"),
+    pytest.param(generate_with(min_new_tokens=10**12), id="min-new-tokens-of-a-trillion"),
+    pytest.param(generate_extra(do_sample=True, typical_p=1e-300), id="typical-p-next-to-0"),
+    pytest.param(generate_extra(num_beams=2, length_penalty=1e300), id="length-penalty-out-of-range"),
+    pytest.param(generate_extra(max_length=10**12), id="max-length-of-a-trillion"),
+    pytest.param(generate_extra(eos_token_id="x"), id="end-token-is-a-text"),
+    pytest.param(generate_extra(eos_token_id=[]), id="no-end-tokens"),
+    pytest.param(generate_extra(eos_token_id=10**9), id="end-token-out-of-range"),
+    pytest.param(generate_extra(forced_eos_token_id=10**6), id="forced-token-out-of-range"),
+    pytest.param(generate_extra(suppress_tokens=list(range(600))), id="every-token-suppressed"),
+    pytest.param(generate_extra(bad_words_ids=[[10**6]]), id="bad-word-out-of-range"),
+    pytest.param(generate_extra(guidance_scale="a"), id="guidance-is-a-text"),
+    pytest.param(generate_extra(max_time="x"), id="time-is-a-text"),
+    pytest.param(generate_extra(prefill_chunk_size=0), id="chunks-of-0"),
+    pytest.param(generate_extra(watermarking_config={"a": 1}), id="a-config-of-its-own"),
+    pytest.param(generate_extra(prompt_lookup_num_tokens=3), id="prompt-lookup"),
+    pytest.param(generate_extra(assistant_early_exit=1), id="early-exit"),
+    pytest.param(generate_extra(validate=True), id="the-name-of-a-method"),
+    pytest.param(generate_extra(trust_remote_code=True), id="remote-code"),
+    pytest.param(generate_extra(custom_generate="nobody/none"), id="code-from-the-hub"),
+    pytest.param(generate_extra(stop_sequence=3), id="stop-sequence-is-a-number"),
+    pytest.param(classify_extra(max_length=-1, truncation=True), id="negative-length"),
+    pytest.param(classify_extra(top_k="a"), id="top-k-is-a-text"),
+    pytest.param(classify_extra(top_k=2.5), id="top-k-is-a-fraction"),
+    pytest.param(classify_extra(text_pair=["x"]), id="a-pair-for-the-tokenizer"),
+    pytest.param(
+        classify_extra(return_overflowing_tokens=True, truncation=True, max_length=4), id="overflowing-tokens"
+    ),
+    pytest.param(classify_extra(return_offsets_mapping=True), id="offsets"),
+    pytest.param(classify_extra(is_split_into_words=True), id="split-into-words"),
+    pytest.param(recognize_with(chunk_length_s=float("inf")), id="endless-chunks"),
+    pytest.param(recognize_with(chunk_length_s=1e-9), id="chunks-of-nothing"),
+    pytest.param(recognize_with(extra={"ignore_warning": to_param_value(True)}), id="set-by-the-server-itself"),
+]
+
+
+@pytest.mark.parametrize("call", ODD)
+def test_an_odd_parameter_is_answered_or_refused_but_never_fails_the_model(open_stub: Stubs, call: Call) -> None:
+    try:
+        call(open_stub)
+    except grpc.RpcError as error:
+        found = failure(error)
+        assert found.code == "INVALID_ARGUMENT", found
+        assert not LEAKS.search(found.text), found.text
+    assert works(open_stub)
 
 
 def test_every_case_has_a_name_of_its_own() -> None:

@@ -10,10 +10,9 @@ from typing import Any
 
 import grpc
 import pytest
-from click.testing import Result
 from google.protobuf.duration_pb2 import Duration
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RetryInfo
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from savor.server.cli.app import app
 from savor.v1 import model_pb2
@@ -138,6 +137,8 @@ VIOLATIONS = BadRequest(
         BadRequest.FieldViolation(field="parameters.top_p", description="is 7"),
     ]
 )
+# gRPC tries these again; a pushback below zero tells it not to.
+NO_RETRY = (("grpc-retry-pushback-ms", "-1"),)
 REFUSALS = [
     pytest.param(
         failing(grpc.StatusCode.INVALID_ARGUMENT, "two things", VIOLATIONS),
@@ -160,13 +161,16 @@ REFUSALS = [
         id="wrong family",
     ),
     pytest.param(
-        failing(grpc.StatusCode.UNAVAILABLE, "still loading", ErrorInfo(reason="NOT_READY")),
+        failing(grpc.StatusCode.UNAVAILABLE, "still loading", ErrorInfo(reason="NOT_READY"), trailer=NO_RETRY),
         "savor: still loading\n`savor models -s TARGET` shows how far the models are\n",
         id="a model that is loading",
     ),
     pytest.param(
         failing(
-            grpc.StatusCode.RESOURCE_EXHAUSTED, "the queue is full", RetryInfo(retry_delay=Duration(nanos=200_000_000))
+            grpc.StatusCode.RESOURCE_EXHAUSTED,
+            "the queue is full",
+            RetryInfo(retry_delay=Duration(nanos=200_000_000)),
+            trailer=NO_RETRY,
         ),
         "savor: the queue is full\ntry again in 0.2 s\n",
         id="overloaded",
@@ -187,12 +191,7 @@ REFUSALS = [
 
 @pytest.mark.parametrize(("answer", "message"), REFUSALS)
 def test_the_server_refuses(script: Script, answer: Any, message: str) -> None:
-    # gRPC tries UNAVAILABLE and RESOURCE_EXHAUSTED again; a pushback below zero tells it not to.
-    def once(request: Any, context: Context) -> Any:
-        context.set_trailing_metadata((("grpc-retry-pushback-ms", "-1"),))
-        return answer(request, context)
-
-    script.answers["StreamGenerateText"] = once
+    script.answers["StreamGenerateText"] = answer
     result = savor("call", "writer", "a", "-s", script.target)
     assert result.stderr == message.replace("TARGET", script.target)
     assert result.exit_code == 1
