@@ -55,13 +55,24 @@ def _check_promise(text_rules: TextRules, prompt: str, tokens: list[int]) -> Non
 
 @settings(max_examples=150, deadline=None)
 @given(_PROMPTS, _GENERATED, st.booleans(), st.booleans())
-@example("a", _tokens("x") + _tokens(" ") + _tokens("'") + _tokens(" ") + _tokens(","), False, True)
-@example("the dog ", _tokens("'") + _tokens("s"), False, True)
-@example("do n", _tokens("'") + _tokens("t"), False, True)
 def test_a_growing_text_is_a_beginning_of_the_final_one(
     prompt: str, tokens: list[int], full_text: bool, clean_up: bool
 ) -> None:
     _check_promise(_rules(full_text=full_text, clean_up_spaces=clean_up), prompt, tokens)
+
+
+REWRITTEN = [
+    pytest.param("the dog ", ["'", "s"], id="a contraction behind a prompt that ends with a space"),
+    pytest.param("do n", ["'", "t"], id="a contraction that begins in the prompt"),
+    pytest.param("a", ["x", " ", "'", " ", ","], id="a quotation mark between spaces, then a comma"),
+    pytest.param("a", ["x", " ", "n", "'", "t", " ."], id="a contraction and a full stop"),
+    pytest.param("a", ["x", "  ", "'", "s"], id="a contraction behind two spaces"),
+]
+
+
+@pytest.mark.parametrize(("prompt", "pieces"), REWRITTEN)
+def test_what_clean_up_rewrites_is_not_shown_too_early(prompt: str, pieces: list[str]) -> None:
+    _check_promise(_rules(full_text=False), prompt, [token for piece in pieces for token in _tokens(piece)])
 
 
 @settings(max_examples=150, deadline=None)

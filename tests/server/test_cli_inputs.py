@@ -1,12 +1,13 @@
-"""What `savor call` sends: inputs from arguments, files and stdin, parameters and options, against a scripted server."""
+"""What `savor call` sends, to a scripted server: inputs from arguments, files and stdin, parameters and options."""
 
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from google.protobuf import descriptor_pool
-from google.protobuf.json_format import ParseDict
+from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from typer.testing import CliRunner
@@ -73,8 +74,7 @@ PAIRS = [
 
 @pytest.mark.parametrize(("arguments", "stdin", "expected"), PAIRS)
 def test_pairs(script: Script, arguments: list[str], stdin: str | None, expected: list[tuple[str, str | None]]) -> None:
-    request = sent(script, "labels", *arguments, stdin=stdin)
-    inputs = request.inputs
+    inputs = sent(script, "labels", *arguments, stdin=stdin).inputs
     assert [(each.text, each.text_pair if each.HasField("text_pair") else None) for each in inputs] == expected
 
 
@@ -138,21 +138,9 @@ def test_options_are_fields_of_the_request(
     script: Script, model: str, option: str, expected: dict[str, object]
 ) -> None:
     request = sent(script, model, "-", "-o", option, stdin="a")
-    assert ParseDict(expected, type(request)()) == _only(
-        request, [field.name for field in request.DESCRIPTOR.fields[3:]]
-    )
+    assert MessageToDict(request) == {"model": model, "inputs": ANY, **expected}
 
 
 def test_an_option_may_be_repeated_where_the_field_is(script: Script) -> None:
     request = sent(script, "writer", "a", "-o", "stop=a", "-o", "stop=b")
     assert list(request.stop) == ["a", "b"]
-
-
-def _only(request: Any, names: list[str]) -> Message:
-    """The request with these fields alone."""
-    part = type(request)()
-    part.CopyFrom(request)
-    for field in request.DESCRIPTOR.fields:
-        if field.name not in names:
-            part.ClearField(field.name)
-    return part
