@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from savor.flavor.errors import InvalidInput, UnsupportedParameter, Violation
-from savor.flavor.item import Generate, Run, key_of
+from savor.flavor.item import Generate, key_of
 from savor.flavor.limits import Limits
 
 _Check = Callable[[Any], bool]
@@ -133,11 +133,6 @@ def counted_from_prompt(
     if (least := value(options, config, "min_length")) and value(options, config, "min_new_tokens") is None:
         counted |= {"min_length": 0, "min_new_tokens": max(least - prompt_tokens, 0)}
     return counted
-
-
-def beams(run: Run, config: Any) -> int:
-    """The beams that a run searches with; 1 is no beam search."""
-    return int(value(run.options, config, "num_beams") or 1) if isinstance(run, Generate) else 1
 
 
 def sees_padding(options: Mapping[str, Any], config: Any) -> bool:

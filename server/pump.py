@@ -21,6 +21,15 @@ from savor.server.call import Call
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class Answer:
+    """The rows of a call in input order, with the seconds it waited and the seconds its batches ran."""
+
+    rows: Sequence[Row]
+    queue_s: float
+    run_s: float
+
+
 @dataclass(eq=False)
 class _Job:
     """The items of one call on their way through the backend. Touched by the event loop alone."""
@@ -32,13 +41,16 @@ class _Job:
     moved: asyncio.Event | None = None
     """Set, for a stream, when an item has a new row."""
     fresh: dict[int, Row] = field(default_factory=dict)
-    started_s: float = 0.0
+    ended_s: float = 0.0
     run_s: float = 0.0
 
     def fail(self, error: Exception) -> None:
         if not self.done.done():
             self.done.set_exception(error)
         self.notify()
+
+    def answer(self, rows: Sequence[Row]) -> Answer:
+        return Answer(rows, max(self.ended_s - self.call.admitted_s - self.run_s, 0.0), self.run_s)
 
     def notify(self) -> None:
         if self.moved is not None:
@@ -55,15 +67,6 @@ class _Entry:
 
     def alive(self) -> bool:
         return self.job.call.alive() and not self.job.done.done()
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The rows of a call in input order, with the seconds it waited and the seconds its batches ran."""
-
-    rows: Sequence[Row]
-    queue_s: float
-    run_s: float
 
 
 class Pump:
@@ -84,11 +87,13 @@ class Pump:
         """The rows of all items. Raises what the backend's failure means for this call, or Overloaded."""
         job = self._admit(items, call, streams=False)
         await job.done
-        rows = [job.rows[index] for index in range(len(items))]
-        return Answer(rows, job.started_s - call.admitted_s, job.run_s)
+        return job.answer([job.rows[index] for index in range(len(items))])
 
     async def stream(self, items: Sequence[Item], call: Call) -> AsyncIterator[tuple[Mapping[int, Row], Answer]]:
-        """The latest rows of the items that moved on, by index, until all have ended; with the times so far."""
+        """The latest rows of the items that moved on, by index, until all have ended; with the times so far.
+
+        The last is empty, and has all of the times.
+        """
         job = self._admit(items, call, streams=True)
         assert job.moved is not None
         while not (job.done.done() and not job.fresh):
@@ -98,7 +103,8 @@ class Pump:
                 job.done.result()
             fresh, job.fresh = job.fresh, {}
             if fresh:
-                yield fresh, Answer((), job.started_s - call.admitted_s, job.run_s)
+                yield fresh, job.answer(())
+        yield {}, job.answer(())
 
     async def close(self) -> None:
         """Answers what was admitted, then frees the backend."""
@@ -168,7 +174,7 @@ class Pump:
     def _deliver(self, entries: Sequence[_Entry], rows: Sequence[Row], started_s: float, spent_s: float) -> None:
         self._item_s += 0.1 * (spent_s / len(entries) - self._item_s)
         for job in {entry.job for entry in entries}:
-            job.started_s = started_s
+            job.ended_s = started_s + spent_s
             job.run_s += spent_s
         for entry, row in zip(entries, rows, strict=True):
             entry.job.rows[entry.index] = row

@@ -13,6 +13,8 @@ from pydantic_settings import SettingsConfigDict
 from savor.server.config import Settings
 
 _PREFIX = "SAVOR_"
+_NO_SETTINGS = frozenset({"SAVOR_TARGET", "SAVOR_CACHE_DIR"})
+"""Variables of the same prefix that name no setting: the server that `savor call` calls, and the demo's cache."""
 
 
 class SettingsError(ValueError):
@@ -80,6 +82,8 @@ def _check_environment() -> None:
         _PREFIX + "MODELS"
     }
     sections = {name.rsplit("__", 1)[0] for name in known if "__" in name}
-    strangers = [name for name in os.environ if name.startswith(_PREFIX) and name not in known | sections]
+    strangers = [
+        name for name in os.environ if name.startswith(_PREFIX) and name not in known | sections | _NO_SETTINGS
+    ]
     if strangers:
         raise SettingsError("\n".join(f"{name} is not a setting{_nearest(name, sorted(known))}" for name in strangers))

@@ -149,16 +149,6 @@ def prepare(request: GenerateTextRequest, artifact: Artifact) -> Prepared:
     return Prepared(items, call.decode, warnings, call.fold)
 
 
-def prepare_stream(request: GenerateTextRequest, artifact: Artifact) -> Prepared:
-    """As `prepare`; beam search has no text until its end, so it can't be streamed."""
-    prepared = prepare(request, artifact)
-    config = artifact.pipeline.generation_config
-    if any(generation.beams(item.run, config) > 1 for item in prepared.items):
-        advice = "set it to 1, or call GenerateText"
-        raise InvalidInput.at("parameters.num_beams", f"beam search can't be streamed: {advice}")
-    return prepared
-
-
 def _check(request: GenerateTextRequest, artifact: Artifact) -> None:
     artifact.limits.check_inputs(request.inputs)
     for index, text in enumerate(request.inputs):
@@ -241,7 +231,7 @@ FAMILY = Family(
     tasks=frozenset({"text-generation"}),
     methods=(
         Method("GenerateText", GenerateTextRequest, GenerateTextResponse, prepare),
-        Method("StreamGenerateText", GenerateTextRequest, StreamGenerateTextResponse, prepare_stream, streams=True),
+        Method("StreamGenerateText", GenerateTextRequest, StreamGenerateTextResponse, prepare, streams=True),
     ),
     probe=_probe,
 )

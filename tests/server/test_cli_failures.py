@@ -38,12 +38,10 @@ MODELS = {model.name: model for model in (WRITER, LABELS, LISTENER)}
 
 @pytest.fixture
 def script() -> Iterator[Script]:
-    with serve(Script({"GetModel": lambda request, _context: _model(MODELS[request.model])})) as running:
+    with serve(
+        Script({"GetModel": lambda request, _context: model_pb2.GetModelResponse(model=MODELS[request.model])})
+    ) as running:
         yield running
-
-
-def _model(model: model_pb2.Model) -> model_pb2.GetModelResponse:
-    return model_pb2.GetModelResponse(model=model)
 
 
 def savor(*arguments: str, stdin: str | bytes | None = None) -> Result:
@@ -226,7 +224,7 @@ UNKNOWN = [
 
 @pytest.mark.parametrize(("model", "message"), UNKNOWN)
 def test_a_model_that_can_not_be_called(script: Script, model: model_pb2.Model, message: str) -> None:
-    script.answers["GetModel"] = _model(model)
+    script.answers["GetModel"] = model_pb2.GetModelResponse(model=model)
     result = savor("call", "m", "a", "-s", script.target)
     assert message in result.stderr
     assert result.exit_code == 1

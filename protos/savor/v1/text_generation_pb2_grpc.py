@@ -63,9 +63,9 @@ class TextGenerationServiceServicer:
 
     def StreamGenerateText(self, request, context):
         """StreamGenerateText continues each prompt and sends the text as it comes. The pieces of a sequence, joined, are the
-        text that GenerateText gives.
+        text that GenerateText gives. Beam search has no text until its end, so with num_beams above 1 it comes in one piece.
 
-        Errors: as GenerateText; num_beams above 1 can't be streamed and is INVALID_ARGUMENT.
+        Errors: as GenerateText.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -41,9 +41,9 @@ class TextGenerationServiceStub:
     """
     StreamGenerateText: _grpc.UnaryStreamMultiCallable[_text_generation_pb2.StreamGenerateTextRequest, _text_generation_pb2.StreamGenerateTextResponse]
     """StreamGenerateText continues each prompt and sends the text as it comes. The pieces of a sequence, joined, are the
-    text that GenerateText gives.
+    text that GenerateText gives. Beam search has no text until its end, so with num_beams above 1 it comes in one piece.
 
-    Errors: as GenerateText; num_beams above 1 can't be streamed and is INVALID_ARGUMENT.
+    Errors: as GenerateText.
     """
 
 @_typing.type_check_only
@@ -59,9 +59,9 @@ class TextGenerationServiceAsyncStub(TextGenerationServiceStub):
     """
     StreamGenerateText: _aio.UnaryStreamMultiCallable[_text_generation_pb2.StreamGenerateTextRequest, _text_generation_pb2.StreamGenerateTextResponse]  # type: ignore[assignment]
     """StreamGenerateText continues each prompt and sends the text as it comes. The pieces of a sequence, joined, are the
-    text that GenerateText gives.
+    text that GenerateText gives. Beam search has no text until its end, so with num_beams above 1 it comes in one piece.
 
-    Errors: as GenerateText; num_beams above 1 can't be streamed and is INVALID_ARGUMENT.
+    Errors: as GenerateText.
     """
 
 class TextGenerationServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -86,9 +86,9 @@ class TextGenerationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_text_generation_pb2.StreamGenerateTextResponse], _abc.AsyncIterator[_text_generation_pb2.StreamGenerateTextResponse]]:
         """StreamGenerateText continues each prompt and sends the text as it comes. The pieces of a sequence, joined, are the
-        text that GenerateText gives.
+        text that GenerateText gives. Beam search has no text until its end, so with num_beams above 1 it comes in one piece.
 
-        Errors: as GenerateText; num_beams above 1 can't be streamed and is INVALID_ARGUMENT.
+        Errors: as GenerateText.
         """
 
 def add_TextGenerationServiceServicer_to_server(servicer: TextGenerationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
