@@ -7,7 +7,8 @@ from typing import Any
 
 from demo.weights import fetch
 
-HOME = Path(__file__).resolve().parent.parent / ".demo"
+HOME = Path(".demo")
+"""Below the folder that `make demo` runs in, the repository's."""
 TRACKING_URI = f"sqlite:///{HOME / 'mlflow.db'}"
 ALIAS = "champion"
 
@@ -39,7 +40,7 @@ def _log_models(folders: dict[str, Path], say: Callable[[str], None]) -> None:
     logging.getLogger("mlflow.transformers").setLevel(logging.ERROR)
     mlflow.set_tracking_uri(TRACKING_URI)
     if mlflow.get_experiment_by_name("demo") is None:
-        mlflow.create_experiment("demo", artifact_location=(HOME / "artifacts").as_uri())
+        mlflow.create_experiment("demo", artifact_location=(HOME / "artifacts").resolve().as_uri())
     mlflow.set_experiment("demo")
     # A checkpoint folder is logged whole, sentence-transformers settings included; a pipeline by its parts.
     speech = transformers.pipeline("automatic-speech-recognition", model=str(folders["whisper"]))

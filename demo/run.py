@@ -1,4 +1,4 @@
-"""`make demo`: from a fresh clone to real answers, and how to go on by hand. A second run reuses the first one's work."""
+"""`make demo`: from a fresh clone to real answers, and how to go on by hand; a second run reuses what the first made."""
 
 import re
 import subprocess
@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
-from rich.panel import Panel
 from rich.table import Table
 
 from demo import registry
@@ -132,7 +131,10 @@ def _show_next_steps() -> None:
         '.venv/bin/savor call minilm "A sentence." "Another one."',
         f".venv/bin/savor call whisper {_SPEECH.relative_to(Path.cwd())} -o timestamps=word",
     )
-    _CONSOLE.print(Panel("\n".join(steps), title="go on by hand", expand=False))
+    _CONSOLE.print("[bold]Go on by hand[/], the first line in a terminal of its own:")
+    for step in steps:
+        # In one piece however narrow the terminal is, to be copied.
+        _CONSOLE.print(f"  {step}", highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

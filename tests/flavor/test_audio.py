@@ -80,14 +80,23 @@ def test_a_recording_at_the_models_rate(kind: str, subtype: str | None, error: f
     assert _rms(decoded - expected[: len(decoded)]) <= error
 
 
-@pytest.mark.parametrize("kind", ["WAV", "FLAC", "OGG", "MP3"])
+RESAMPLED = [
+    pytest.param("WAV", 1e-4, id="WAV"),
+    pytest.param("FLAC", 1e-4, id="FLAC"),
+    pytest.param("OGG", 0.005, id="Ogg Vorbis"),
+    pytest.param("MP3", 0.015, id="MP3"),
+]
+
+
+@pytest.mark.parametrize(("kind", "error"), RESAMPLED)
 @pytest.mark.parametrize("rate_hz", [8_000, 11_025, 22_050, 44_100, 48_000], ids="{} Hz".format)
-def test_a_recording_is_resampled(kind: str, rate_hz: int) -> None:
+def test_a_recording_is_resampled(kind: str, error: float, rate_hz: int) -> None:
+    """To the tone itself; one sample late would be an error of 0.04."""
     decoded = _decode(_encoded(_tone(rate_hz), rate_hz, kind))
     assert abs(len(decoded) - RATE_HZ) <= 0.04 * RATE_HZ
     # Codecs and filters need a moment at both ends.
     inner = slice(1_000, 14_000)
-    assert _rms(decoded[inner] - _tone()[inner]) < 2e-3
+    assert _rms(decoded[inner] - _tone()[inner]) < error
 
 
 def test_resampling_down_removes_what_the_rate_cannot_hold() -> None:
@@ -230,7 +239,7 @@ def test_the_longest_recording_that_is_taken(rate_hz: int) -> None:
 
 
 def test_a_longer_one_is_refused() -> None:
-    with pytest.raises(InvalidInput, match="lasts longer than the 0.5 seconds"):
+    with pytest.raises(InvalidInput, match=r"lasts longer than the 0\.5 seconds"):
         _decode(_encoded(_tone()), 0.5)
 
 

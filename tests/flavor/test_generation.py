@@ -8,7 +8,6 @@ from transformers import GenerationConfig
 
 from savor.flavor import generation
 from savor.flavor.errors import InvalidInput, UnsupportedParameter
-from savor.flavor.item import Forward
 from savor.flavor.limits import Limits
 
 CONFIG = GenerationConfig(max_new_tokens=256, do_sample=True, temperature=0.7, eos_token_id=0)
@@ -247,16 +246,3 @@ def test_runs_are_equal_where_options_and_seed_are() -> None:
     assert hash(one) == hash(generation.run({"top_p": 0.5, "top_k": 3}))
     assert one != generation.run({"top_p": 0.5, "top_k": 4})
     assert one != generation.run({"top_p": 0.5, "top_k": 3}, seed=1)
-
-
-@pytest.mark.parametrize(
-    ("run", "config", "expected"),
-    [
-        pytest.param(generation.run({"num_beams": 3}), PLAIN, 3, id="the call's"),
-        pytest.param(generation.run({}), GenerationConfig(num_beams=2), 2, id="the model's"),
-        pytest.param(generation.run({}), PLAIN, 1, id="none"),
-        pytest.param(Forward(), GenerationConfig(num_beams=2), 1, id="no generation"),
-    ],
-)
-def test_beams(run: Any, config: GenerationConfig, expected: int) -> None:
-    assert generation.beams(run, config) == expected

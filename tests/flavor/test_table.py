@@ -37,5 +37,5 @@ def test_a_task_that_no_family_serves_is_named_with_those_that_are() -> None:
 def test_requests_and_responses_are_frozen_values(family: Family, method: Method) -> None:
     for kind in (method.request, method.response):
         assert dataclasses.is_dataclass(kind)
-        assert kind.__dataclass_params__.frozen  # type: ignore[attr-defined]
+        assert kind.__dataclass_params__.frozen
     assert "results" in {field.name for field in dataclasses.fields(method.response)}
