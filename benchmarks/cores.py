@@ -24,9 +24,10 @@ class Cores:
             pin(self.load)
 
     def __str__(self) -> str:
+        threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
         if not self.servers:
-            return f"not pinned, {self.threads} threads"
-        return f"server on core {_listed(self.servers)}, load on core {_listed(self.load)}, {self.threads} threads"
+            return f"not pinned, {threads} for each server"
+        return f"servers on core {_listed(self.servers)} with {threads}, load on core {_listed(self.load)}"
 
 
 def divide(threads: int, *, pinned: bool) -> Cores:

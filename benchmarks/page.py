@@ -14,6 +14,11 @@ def rewrite(page: Path, section: str) -> None:
     page.write_text(replaced(page.read_text(encoding="utf-8"), section, str(page)), encoding="utf-8")
 
 
+def check(page: Path) -> None:
+    """Raises MarkersMissing where `rewrite` would."""
+    replaced(page.read_text(encoding="utf-8"), "", str(page))
+
+
 def replaced(text: str, section: str, name: str) -> str:
     """The text with the section between its markers. `name` is what an error calls it."""
     before, begin, rest = text.partition(BEGIN)

@@ -8,10 +8,11 @@ import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from benchmarks import chart, comparison, cores, machine, model, page, texts
@@ -23,12 +24,13 @@ from benchmarks.mlflow_target import MlflowTarget
 from benchmarks.process import StartFailed
 from benchmarks.report import Report
 from benchmarks.savor_target import SavorTarget
+from demo.errors import WeightsUnavailable
 
 _ROOT = Path(__file__).parents[1]
 _PAGE, _CHART = _ROOT / "docs" / "performance.md", _ROOT / "docs" / "performance.svg"
 _RESULTS = Path(__file__).parent / "results"
 _QUICK = Pace(warm_up_s=0.3, duration_s=1.0)
-_PIPED_COLUMNS = 120
+_PIPED_COLUMNS, _SHOWN = 120, 10
 
 _console = Console(stderr=True)
 
@@ -57,18 +59,25 @@ def main(
     """Measure Savor against `mlflow models serve` on this machine: throughput, latency and their ratios."""
     if quick and write:
         raise typer.BadParameter("figures of a --quick run are no measurement: leave out --write")
+    if write:
+        # Now, not after minutes of measuring.
+        page.check(_PAGE)
     plan = Plan(_QUICK, 1, seed) if quick else Plan(Pace(warm_up_s, duration_s), repeats, seed)
     placed = cores.divide(threads, pinned=pin)
     cores.pin(placed.load)
     try:
         outcome = _run(plan, placed)
-    except StartFailed as failure:
-        _console.print(f"[bold red]error:[/] {failure}", highlight=False)
-        raise typer.Exit(1) from None
-    _publish(_report(outcome, plan, placed), results, write=write)
-    if wrong := comparison.problems(outcome.results):
-        _console.print(f"[bold red]{len(wrong)} calls failed or were wrong:[/]", *wrong[:10], sep="\n", markup=True)
-        raise typer.Exit(1)
+    except (StartFailed, WeightsUnavailable) as failure:
+        _fail(str(failure))
+    wrong = comparison.problems(outcome.results)
+    _publish(_report(outcome, plan, placed), results, write=write and not wrong)
+    if wrong:
+        _fail("\n".join([f"{len(wrong)} calls failed or were wrong:", *wrong[:_SHOWN]]))
+
+
+def _fail(reason: str) -> NoReturn:
+    _console.print(f"[bold red]error:[/] {escape(reason)}", highlight=False, soft_wrap=True)
+    raise typer.Exit(1)
 
 
 def _run(plan: Plan, placed: Cores) -> _Outcome:

@@ -1,4 +1,4 @@
-"""`make demo`: from a fresh clone to real answers, and how to go on by hand; a second run reuses what the first made."""
+"""`make demo`: from a fresh clone to real answers, and how to go on by hand; a second run reuses what there is."""
 
 import re
 import subprocess

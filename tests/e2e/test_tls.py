@@ -1,5 +1,6 @@
 """TLS on the server's port, in both directions: only callers whose certificate comes from our authority get in."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -106,6 +107,11 @@ async def test_tls_files_that_cannot_be_used_are_named(tmp_path: Path, files: di
     paths = {name: tmp_path / file for name, file in files.items()}
     app = App(read_settings(None, {"server": {"port": 0, "tls": paths}}))
     # Above all, it never listens in plain text instead.
-    with pytest.raises(OSError, match=sentence) as caught:
-        await app.start()
+    try:
+        with pytest.raises(OSError, match=sentence) as caught:
+            await app.start()
+    finally:
+        hurry = asyncio.Event()
+        hurry.set()
+        await app.stop(hurry)
     assert "is the port taken" not in str(caught.value)

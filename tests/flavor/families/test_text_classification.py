@@ -108,7 +108,8 @@ TOP_K = [
 
 @pytest.mark.parametrize(("recipe", "top_k", "parameters", "count"), TOP_K)
 def test_how_many_labels(recipe: str, top_k: int | None, parameters: dict[str, Any], count: int) -> None:
-    prepared = prepare(_request("a", top_k=top_k, **parameters), artifact(recipe))
+    request = ClassifyTextRequest((TextClassificationInput("a"),), parameters, top_k)
+    prepared = prepare(request, artifact(recipe))
     labels = prepared.decode([{"output": np.array([1.0, 3.0, 2.0], np.float32)}]).results[0].labels
     assert [label.label for label in labels] == ["LABEL_1", "LABEL_2", "LABEL_0"][:count]
 
