@@ -33,10 +33,11 @@ class PcmEncoding(Enum):
     F32LE = "f32le"
 
 
-_DTYPES: dict[PcmEncoding, np.dtype[Any]] = {
-    PcmEncoding.S16LE: np.dtype("<i2"),
-    PcmEncoding.F32LE: np.dtype("<f4"),
+_FORMATS: dict[PcmEncoding, tuple[str, np.dtype[Any]]] = {
+    PcmEncoding.S16LE: ("s16", np.dtype("<i2")),
+    PcmEncoding.F32LE: ("flt", np.dtype("<f4")),
 }
+"""What FFmpeg calls each type, and numpy."""
 
 
 @dataclass(frozen=True)
@@ -70,20 +71,22 @@ def decode(content: bytes, rate_hz: int, max_s: float, field: str) -> Samples:
 
 
 def from_pcm(pcm: PcmAudio, rate_hz: int, max_s: float, field: str) -> Samples:
-    """The samples of bare PCM, shape (samples,), resampled to `rate_hz`, channels averaged."""
+    """The samples of bare PCM, shape (samples,), resampled and mixed to one channel as a recording's would be."""
+    import av
+
     channels = _check_pcm(pcm, field)
     assert pcm.encoding is not None
-    values = np.frombuffer(pcm.samples, _DTYPES[pcm.encoding])
+    name, dtype = _FORMATS[pcm.encoding]
+    values = np.frombuffer(pcm.samples, dtype)
+    if not len(values):
+        raise InvalidInput.at(f"{field}.samples", "holds no samples")
     if len(values) / channels / pcm.sample_rate_hz > max_s:
         raise InvalidInput.at(f"{field}.samples", _too_long(max_s))
-    mono = values.astype(np.float32).reshape(-1, channels).mean(axis=1)
-    if pcm.encoding is PcmEncoding.S16LE:
-        mono /= 32768.0
-    if not np.isfinite(mono).all():
+    if not np.isfinite(values).all():
         raise InvalidInput.at(f"{field}.samples", "holds NaN or infinite samples")
-    if pcm.sample_rate_hz == rate_hz:
-        return _finish(iter([mono]), field)
-    return _finish(_resampled(iter([_frame(mono, pcm.sample_rate_hz)]), rate_hz, max_s, field), field)
+    frame = av.AudioFrame.from_ndarray(values[None, :].copy(), format=name, layout=f"{channels} channels")
+    frame.sample_rate = pcm.sample_rate_hz
+    return _finish(_resampled(iter([frame]), rate_hz, max_s, field), field)
 
 
 def _check_pcm(pcm: PcmAudio, field: str) -> int:
@@ -94,18 +97,10 @@ def _check_pcm(pcm: PcmAudio, field: str) -> int:
         raise InvalidInput.at(f"{field}.sample_rate_hz", f"is {pcm.sample_rate_hz}; it must be in 1,000 to 384,000")
     if not 1 <= channels <= 16:
         raise InvalidInput.at(f"{field}.channels", f"is {channels}; it must be in 1 to 16")
-    size = _DTYPES[pcm.encoding].itemsize * channels
+    size = _FORMATS[pcm.encoding][1].itemsize * channels
     if len(pcm.samples) % size:
         raise InvalidInput.at(f"{field}.samples", f"has {len(pcm.samples)} bytes, not a multiple of {size}")
     return channels
-
-
-def _frame(mono: Samples, rate_hz: int) -> "av.AudioFrame":
-    import av
-
-    frame = av.AudioFrame.from_ndarray(mono[None, :], format="flt", layout="mono")
-    frame.sample_rate = rate_hz
-    return frame
 
 
 def _resampled(frames: "Iterator[av.AudioFrame]", rate_hz: int, max_s: float, field: str) -> Iterator[Samples]:

@@ -82,8 +82,10 @@ def max_positions(model: Any) -> int | None:
     """
     from torch import nn
 
+    limits = [getattr(model.config, "max_position_embeddings", None)]
     for name, module in model.named_modules():
         if name.endswith(("position_embeddings", "wpe", "embed_positions")) and isinstance(module, nn.Embedding):
             offset = 0 if module.padding_idx is None else module.padding_idx + 1
-            return int(module.num_embeddings) - max(offset, getattr(module, "offset", 0))
-    return getattr(model.config, "max_position_embeddings", None)
+            limits.append(int(module.num_embeddings) - max(offset, getattr(module, "offset", 0)))
+    # Models with relative positions say -1, or nothing.
+    return min((limit for limit in limits if limit is not None and limit > 0), default=None)

@@ -4,7 +4,7 @@ What transformers would only find out in the middle of a run (an unknown keyword
 name, and what would let one call hold the model for hours is bounded by the operator's limits.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from savor.flavor.errors import InvalidInput, UnsupportedParameter, Violation
@@ -30,6 +30,11 @@ def _boolean(value: Any) -> bool:
     return isinstance(value, bool)
 
 
+def _tokens(value: Any) -> bool:
+    ids = value if isinstance(value, list | tuple) else [value]
+    return all(map(_integer(0), ids))
+
+
 _RULES: Mapping[str, tuple[_Check, str]] = {
     "max_new_tokens": (_integer(1), "an integer of 1 or more"),
     "min_new_tokens": (_integer(0), "an integer of 0 or more"),
@@ -49,10 +54,20 @@ _RULES: Mapping[str, tuple[_Check, str]] = {
     "num_return_sequences": (_integer(1), "an integer of 1 or more"),
     "length_penalty": (_number(float("-inf")), "a number"),
     "penalty_alpha": (_number(0, 1), "in [0, 1]"),
+    "eos_token_id": (_tokens, "a token's id, or a list of them"),
+    "bos_token_id": (_integer(0), "a token's id"),
+    "pad_token_id": (_integer(0), "a token's id"),
 }
 
-_LOOKS_AT_PROMPT = ("repetition_penalty", "no_repeat_ngram_size", "penalty_alpha", "prompt_lookup_num_tokens")
-"""Options by which a prompt's padding would change what is generated."""
+_LOOKS_AT_PROMPT: Mapping[str, float] = {
+    "repetition_penalty": 1,
+    "encoder_repetition_penalty": 1,
+    "no_repeat_ngram_size": 0,
+    "encoder_no_repeat_ngram_size": 0,
+    "penalty_alpha": 0,
+    "prompt_lookup_num_tokens": 0,
+}
+"""Options by which a prompt's padding would change what is generated, and the value at which they do nothing."""
 
 _OWN = frozenset(
     {"stopping_criteria", "streamer", "logits_processor", "generation_config", "stop_strings", "tokenizer"}
@@ -60,13 +75,13 @@ _OWN = frozenset(
 """Keywords of `generate` that take objects, or that the server sets itself."""
 
 
-def settle(options: Mapping[str, Any], config: Any, limits: Limits) -> dict[str, Any]:
-    """The options that a call's `generate` runs with, without None values that change nothing.
+def settle(options: Mapping[str, Any], config: Any, limits: Limits, asked: Collection[str]) -> dict[str, Any]:
+    """The options that a call's `generate` runs with.
 
-    `config` is the pipeline's `transformers.GenerationConfig`. Raises InvalidInput or UnsupportedParameter with every
-    option at fault.
+    `config` is the pipeline's `transformers.GenerationConfig`; `asked` are the options that the request itself set, to
+    which the operator's limits apply. Raises InvalidInput or UnsupportedParameter with every option at fault.
     """
-    unknown = [key for key in options if not hasattr(config, key) or key in _OWN]
+    unknown = [key for key in options if key not in vars(config) or key.startswith("_") or key in _OWN]
     if unknown:
         raise UnsupportedParameter(
             *(Violation(f"parameters.{key}", "the pipeline does not take it") for key in unknown)
@@ -78,7 +93,7 @@ def settle(options: Mapping[str, Any], config: Any, limits: Limits) -> dict[str,
     ]
     if wrong:
         raise InvalidInput(*wrong)
-    _check_ceilings(options, limits)
+    _check_ceilings({key: options[key] for key in asked if options.get(key) is not None}, limits)
     _check_sequences(options, config)
     return dict(options)
 
@@ -98,7 +113,7 @@ def _check_ceilings(options: Mapping[str, Any], limits: Limits) -> None:
     over = [
         Violation(f"parameters.{key}", f"is {options[key]}; this server allows {ceiling}")
         for key, ceiling in ceilings.items()
-        if (options.get(key) or 0) > ceiling
+        if options.get(key, 0) > ceiling
     ]
     if over:
         raise InvalidInput(*over)
@@ -137,8 +152,7 @@ def counted_from_prompt(
 
 def sees_padding(options: Mapping[str, Any], config: Any) -> bool:
     """Whether prompts of other lengths in the batch could change what is generated for one."""
-    neutral = (None, 0, 1, 1.0)
-    return any(value(options, config, key) not in neutral for key in _LOOKS_AT_PROMPT)
+    return any(value(options, config, key) not in (None, neutral) for key, neutral in _LOOKS_AT_PROMPT.items())
 
 
 def run(options: Mapping[str, Any], seed: int | None = None) -> Generate:

@@ -43,6 +43,8 @@ def load(saved: SavedModel, options: LoadOptions) -> Artifact:
     try:
         with compat.readable(saved) as readable:
             pipeline = _pipeline(readable, options)
+    except LoadRefused:
+        raise
     except Exception as error:
         raise LoadRefused(f"transformers can't load {saved.path}: {type(error).__name__}: {error}") from error
     return Artifact(saved, pipeline, config, _encoder(pipeline), options.limits, options.unknown_params)
@@ -67,11 +69,18 @@ def _pipeline(saved: SavedModel, options: LoadOptions) -> Any:
 
 
 def _device(name: str) -> int | None:
-    """MLflow's number for a device: None lets MLflow choose, -1 is the CPU."""
+    """MLflow's number for a device: None lets MLflow choose, -1 is the CPU. Raises LoadRefused for one not there."""
+    import torch
+
     if name == "auto":
         return None
-    kind, _, index = name.partition(":")
-    return -1 if kind == "cpu" else int(index or 0)
+    kind, _, number = name.partition(":")
+    if kind == "cpu":
+        return -1
+    index, there = int(number or 0), torch.cuda.device_count()
+    if index >= there:
+        raise LoadRefused(f"the device {name} is not there: torch sees {there} GPUs")
+    return index
 
 
 def _encoder(pipeline: Any) -> TextEncoder | None:

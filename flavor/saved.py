@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from savor.flavor import template
 from savor.flavor.errors import LoadRefused
 
+_ENVIRONMENT = "MLFLOW_PYFUNC_INFERENCE_CONFIG"
 _LEGACY_CONFIG = Path("components", "inference_config.txt")
 
 
@@ -52,20 +51,27 @@ class SavedModel:
 
 def read(path: Path) -> SavedModel:
     """Reads a model folder. Raises LoadRefused where it is none, or none of the transformers flavor."""
-    from mlflow.models import Model
-
     file = path / "MLmodel"
     if not file.is_file():
         raise LoadRefused(f"{path} is not a saved MLflow model: it has no MLmodel file")
     try:
-        model = Model.load(str(path))
-    except (yaml.YAMLError, TypeError, ValueError, KeyError, AttributeError) as error:
-        raise LoadRefused(f"{file} can't be read: {error}") from error
+        return _read(path)
+    except LoadRefused:
+        raise
+    except Exception as error:
+        # MLflow raises whatever the first wrong word leads to.
+        raise LoadRefused(f"{file} can't be read: {type(error).__name__}: {error}") from error
+
+
+def _read(path: Path) -> SavedModel:
+    from mlflow.models import Model
+
+    model = Model.load(str(path))
     flavors = model.flavors or {}
-    if "transformers" not in flavors or not flavors["transformers"].get("task"):
+    flavor = flavors.get("transformers")
+    if not flavor or not flavor.get("task"):
         known = ", ".join(sorted(flavors)) or "none"
         raise LoadRefused(f"{path} is not of MLflow's transformers flavor; its flavors: {known}")
-    flavor = flavors["transformers"]
     return SavedModel(
         path=path,
         task=flavor["task"],
@@ -86,7 +92,7 @@ def effective_config(saved: SavedModel, override: Mapping[str, Any]) -> tuple[di
     """
     legacy = saved.path / _LEGACY_CONFIG
     if legacy.is_file():
-        return dict(json.loads(legacy.read_text())), ()
+        return _json_object(legacy.read_text(), str(legacy)), ()
     config = dict(saved.pyfunc.get("config") or {})
     wanted = _environment_config() | dict(override)
     ignored = sorted(wanted.keys() - config.keys())
@@ -97,5 +103,12 @@ def effective_config(saved: SavedModel, override: Mapping[str, Any]) -> tuple[di
 
 
 def _environment_config() -> dict[str, Any]:
-    text = os.environ.get("MLFLOW_PYFUNC_INFERENCE_CONFIG")
-    return dict(json.loads(text)) if text else {}
+    text = os.environ.get(_ENVIRONMENT)
+    return _json_object(text, _ENVIRONMENT) if text else {}
+
+
+def _json_object(text: str, source: str) -> dict[str, Any]:
+    try:
+        return dict(json.loads(text))
+    except (ValueError, TypeError):
+        raise LoadRefused(f"{source} is not a JSON object of options") from None

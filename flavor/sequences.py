@@ -16,8 +16,8 @@ from savor.flavor.item import Array
 INSTRUCTIONAL = "InstructionTextGenerationPipeline"
 """The recorded pipeline class to which MLflow's prompt stripping applies."""
 
-_UNSETTLED = re.compile(r"(?:\ufffd+| (?:n(?:'t?)?|'(?:m|s|v|ve|r|re)?)?|\s+)$")
-"""An end of text that decoding more tokens may change: transformers' clean-up removes spaces before such endings."""
+_UNSETTLED = re.compile(r"(?:\ufffd+|\s+n(?:'t?)?|\s*'(?:m|s|v|ve|r|re)?|\s+)$")
+"""An end of text that decoding more tokens may change: transformers' clean-up removes spaces around such endings."""
 
 
 class FinishReason(Enum):
@@ -55,7 +55,7 @@ class TextRules:
     """
 
     encoder: TextEncoder
-    end_tokens: frozenset[int]
+    end_tokens: frozenset[int] = frozenset()
     stop: tuple[str, ...] = ()
     full_text: bool = True
     strip_prompt: bool = False
@@ -69,10 +69,12 @@ class TextRules:
 
     def reply(self, prompt: Prompt, tokens: Array, *, done: bool) -> Reply:
         """The text of `tokens` (int64, shape (generated,)), the whole of it where the sequence is done."""
-        text = self._decode([*prompt.tokens, *tokens.tolist()])[prompt.decoded_chars :]
+        # Decoded with its prompt, as the pipeline does it: clean-up looks across the border.
+        whole = self._decode([*prompt.tokens, *tokens.tolist()])
+        text = whole[prompt.decoded_chars :]
         stopped = min((at for at in map(text.find, self.stop) if at >= 0), default=None)
         done = done or stopped is not None
-        text = text[:stopped] if done else self._settled(text)
+        text = text[:stopped] if done else self._settled(whole)[prompt.decoded_chars :]
         return Reply(self._shape(prompt.text, text, done), self._reason(tokens, done, stopped), len(tokens))
 
     def _decode(self, tokens: Sequence[int]) -> str:
@@ -86,8 +88,9 @@ class TextRules:
             )
 
     def _settled(self, text: str) -> str:
-        held = max((overlap(text, stop) for stop in self.stop), default=0)
-        return _UNSETTLED.sub("", text[: len(text) - held])
+        """The text without an end that more tokens may change, or that may be the beginning of a stop text."""
+        ends = [text, _UNSETTLED.sub("", text)]
+        return min((end[: len(end) - overlap(end, stop)] for end in ends for stop in (*self.stop, "")), key=len)
 
     def _reason(self, tokens: Array, done: bool, stopped: int | None) -> FinishReason | None:
         if not done:
@@ -118,15 +121,14 @@ def _without_prompt(prompt: str, text: str, done: bool) -> str:
 
 def overlap(text: str, stop: str) -> int:
     """How many characters at the end of `text` may be the beginning of `stop`."""
-    longest = min(len(text), len(stop) - 1)
+    longest = min(len(text), max(len(stop) - 1, 0))
     return next((size for size in range(longest, 0, -1) if text.endswith(stop[:size])), 0)
 
 
-def rules(options: dict[str, Any], encoder: TextEncoder, config: Any, instance_type: str) -> TextRules:
+def rules(options: dict[str, Any], encoder: TextEncoder, instance_type: str) -> TextRules:
     """The rules of a call; takes the options that are about text out of `options`, what stays is for generation.
 
-    `config` is the pipeline's `transformers.GenerationConfig`. include_prompt and collapse_whitespace are MLflow's own
-    and never reach the pipeline.
+    include_prompt and collapse_whitespace are MLflow's own and never reach the pipeline.
     """
     include_prompt = options.pop("include_prompt", True)
     full_text = options.pop("return_full_text", None)
@@ -134,7 +136,6 @@ def rules(options: dict[str, Any], encoder: TextEncoder, config: Any, instance_t
     clean_up = options.pop("clean_up_tokenization_spaces", None)
     return TextRules(
         encoder,
-        end_tokens(options, config),
         full_text=True if full_text is None else bool(full_text),
         strip_prompt=not include_prompt and instance_type == INSTRUCTIONAL,
         collapse=bool(options.pop("collapse_whitespace", False)),
@@ -146,4 +147,4 @@ def rules(options: dict[str, Any], encoder: TextEncoder, config: Any, instance_t
 def end_tokens(options: Mapping[str, Any], config: Any) -> frozenset[int]:
     """The ids of the tokens that end a sequence."""
     ids = options.get("eos_token_id", config.eos_token_id)
-    return frozenset([ids] if isinstance(ids, int) else ids or [])
+    return frozenset([ids] if isinstance(ids, int) else ids or ())

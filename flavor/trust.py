@@ -13,6 +13,8 @@ from savor.flavor.errors import LoadRefused
 from savor.flavor.saved import SavedModel
 
 _PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle", "*.joblib")
+_WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
+_ADAPTER = ("adapter_model.safetensors",)
 _NOT_WEIGHTS = frozenset({"training_args.bin", "optimizer.bin", "scheduler.bin", "optimizer.pt", "scheduler.pt"})
 
 
@@ -61,9 +63,10 @@ def _foreign_classes(saved: SavedModel) -> Iterator[str]:
 
 
 def _pickled_weights(saved: SavedModel) -> Iterator[str]:
-    """Files that would be unpickled: those of folders that hold no safetensors, which transformers prefers."""
-    for folder in (saved.weights, saved.path / str(saved.flavor.get("peft_adaptor") or "peft"), _base(saved)):
-        if folder is None or not folder.is_dir() or any(folder.glob("*.safetensors")):
+    """Files that would be unpickled: those of folders without the safetensors that are preferred to them."""
+    adapter = saved.path / str(saved.flavor.get("peft_adaptor") or "peft")
+    for folder, preferred in ((saved.weights, _WEIGHTS), (adapter, _ADAPTER), (_base(saved), _WEIGHTS)):
+        if folder is None or not folder.is_dir() or any((folder / name).is_file() for name in preferred):
             continue
         files = (file.name for pattern in _PICKLED for file in sorted(folder.glob(pattern)))
         yield from (f"{folder.name}/{name}" for name in files if name not in _NOT_WEIGHTS)

@@ -15,7 +15,7 @@ _TIMEOUT_S = 10.0
 
 def fetch(uri: str, prefixes: Sequence[str], max_bytes: int, field: str) -> bytes:
     """The bytes behind a URL. Raises InvalidInput where it is not allowed, not there or too large."""
-    if not any(_below(uri, prefix) for prefix in prefixes):
+    if not _allowed(uri, prefixes):
         advice = "send the recording's bytes as content" if not prefixes else f"allowed are {', '.join(prefixes)}"
         raise InvalidInput.at(field, f"this server reads no such uri: {advice}")
     read = _read_file if urlsplit(uri).scheme == "file" else _read_http
@@ -23,6 +23,14 @@ def fetch(uri: str, prefixes: Sequence[str], max_bytes: int, field: str) -> byte
     if len(content) > max_bytes:
         raise InvalidInput.at(field, f"is larger than the {max_bytes:,} bytes that this server reads")
     return content
+
+
+def _allowed(uri: str, prefixes: Sequence[str]) -> bool:
+    try:
+        return any(_below(uri, prefix) for prefix in prefixes)
+    except ValueError:
+        # What urlsplit or the file system can't take, such as a zero byte, is no URL.
+        return False
 
 
 def _below(uri: str, prefix: str) -> bool:
@@ -50,11 +58,12 @@ def _read_file(uri: str, size: int, field: str) -> bytes:
 
 def _read_http(uri: str, size: int, field: str) -> bytes:
     import requests
+    from urllib3.exceptions import HTTPError
 
     try:
         with requests.get(uri, stream=True, timeout=_TIMEOUT_S, allow_redirects=False) as response:
             if response.status_code != requests.codes.ok:
                 raise InvalidInput.at(field, f"the other server answered with status {response.status_code}")
             return response.raw.read(size, decode_content=True)
-    except requests.RequestException as error:
+    except (requests.RequestException, HTTPError) as error:
         raise InvalidInput.at(field, f"can't be fetched ({type(error).__name__})") from None

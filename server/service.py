@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import grpc
@@ -24,7 +24,6 @@ from savor.server import status, wire
 from savor.server.call import Call
 from savor.server.models import Loaded, ModelInService, Models
 from savor.server.pump import Answer
-from savor.v1 import common_pb2
 
 ResultT = TypeVar("ResultT")
 
@@ -158,7 +157,9 @@ def _check_family(route: Route, entry: ModelInService, loaded: Loaded) -> None:
 
 def _sealed(response: Any, times: _Times, prepared: Prepared, entry: ModelInService) -> Message:
     """The response with its envelope."""
-    response.timing.CopyFrom(common_pb2.Timing(**asdict(times)))
+    timing = response.timing
+    timing.queue_s, timing.prepare_s = times.queue_s, times.prepare_s
+    timing.run_s, timing.decode_s = times.run_s, times.decode_s
     response.warnings.extend(prepared.warnings)
     response.model_version = entry.version
     assert isinstance(response, Message)

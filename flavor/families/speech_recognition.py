@@ -4,7 +4,7 @@ Cutting into pieces and joining their texts are transformers' own steps (Automat
 and postprocess); in between, each piece is an item that runs in our batches.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import islice
@@ -97,7 +97,9 @@ def prepare(request: RecognizeSpeechRequest, artifact: Artifact) -> Prepared:
     """Decodes each recording and cuts it as transformers' pipeline does."""
     artifact.limits.check_inputs(request.inputs)
     options, warnings = artifact.options(request.parameters)
-    split = _split(options, request.timestamps, artifact)
+    if request.timestamps is not None:
+        options["return_timestamps"] = request.timestamps.value
+    split = _split(options, request.parameters, artifact)
     recordings = tuple(
         _cut(_samples(given, f"inputs[{i}]", artifact), split, f"inputs[{i}]", artifact)
         for i, given in enumerate(request.inputs)
@@ -106,16 +108,15 @@ def prepare(request: RecognizeSpeechRequest, artifact: Artifact) -> Prepared:
     return Prepared(items, _Joining(recordings, split.joining, artifact), warnings)
 
 
-def _split(options: dict[str, Any], timestamps: TimestampGranularity | None, artifact: Artifact) -> _Options:
+def _split(options: Mapping[str, Any], asked: Collection[str], artifact: Artifact) -> _Options:
     pipe = artifact.pipeline
     options = {key: value for key, value in options.items() if key not in ("batch_size", "num_workers")}
-    if timestamps is not None:
-        options["return_timestamps"] = timestamps.value
     try:
         cutting, forward, joining = pipe._sanitize_parameters(ignore_warning=True, **options)
     except ValueError as error:
         raise InvalidInput.at("timestamps", str(error)) from None
-    _check_generation({key: value for key, value in forward.items() if key != "return_timestamps"}, artifact)
+    generating = {key: value for key, value in forward.items() if key != "return_timestamps"}
+    _check_generation(generating, asked, artifact)
     return _Options({**pipe._preprocess_params, **cutting}, {**pipe._forward_params, **forward}, joining)
 
 
@@ -133,7 +134,7 @@ _WHISPER_ONLY = frozenset(
 """Keywords of Whisper's own generate. Its temperature may be 0, or a list to fall back along."""
 
 
-def _check_generation(options: Mapping[str, Any], artifact: Artifact) -> None:
+def _check_generation(options: Mapping[str, Any], asked: Collection[str], artifact: Artifact) -> None:
     pipe = artifact.pipeline
     if pipe.type.startswith("ctc"):
         if options:
@@ -141,7 +142,7 @@ def _check_generation(options: Mapping[str, Any], artifact: Artifact) -> None:
         return
     whisper = _WHISPER_ONLY if pipe.type == "seq2seq_whisper" else frozenset()
     common = {key: value for key, value in options.items() if key not in whisper}
-    generation.settle(common, pipe.generation_config, artifact.limits)
+    generation.settle(common, pipe.generation_config, artifact.limits, asked)
     if whisper:
         _check_whisper(options, pipe.generation_config)
 

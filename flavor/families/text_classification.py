@@ -93,7 +93,7 @@ def prepare(request: ClassifyTextRequest, artifact: Artifact) -> Prepared:
     options, warnings = artifact.options(request.parameters)
     decoding = _decoding(request.top_k, options, artifact)
     rows = _encode(request.inputs, options, artifact)
-    items = tuple(Item(row, len(row["input_ids"]), Forward()) for row in rows)
+    items = tuple(Item(row, len(row["input_ids"]), Forward(), alike=tuple(row)) for row in rows)
     return Prepared(items, decoding, warnings)
 
 

@@ -135,13 +135,13 @@ def prepare(request: GenerateTextRequest, artifact: Artifact) -> Prepared:
     _check(request, artifact)
     options, warnings = artifact.options(request.parameters)
     pipe = artifact.pipeline
-    rules = sequences.rules(options, artifact.encoder, pipe.generation_config, artifact.saved.instance_type)
-    rules = replace(rules, stop=request.stop)
+    rules = sequences.rules(options, artifact.encoder, artifact.saved.instance_type)
     texts = [artifact.fill(text) for text in request.inputs]
     with artifact.encoder.borrow():
         encoding, generating = _split(options, pipe)
         rows = [_encode(text, f"inputs[{i}]", encoding, pipe) for i, text in enumerate(texts)]
-    generating = generation.settle(generating, pipe.generation_config, artifact.limits)
+    generating = generation.settle(generating, pipe.generation_config, artifact.limits, request.parameters)
+    rules = replace(rules, stop=request.stop, end_tokens=sequences.end_tokens(generating, pipe.generation_config))
     plan = _Plan(generating, request, artifact)
     items = tuple(plan.item(f"inputs[{i}]", row) for i, row in enumerate(rows))
     prompts = tuple(rules.prompt(text, row["input_ids"].tolist()) for text, row in zip(texts, rows, strict=True))
@@ -171,8 +171,10 @@ def _split(options: Mapping[str, Any], pipe: Any) -> tuple[dict[str, Any], dict[
     if shaping:
         names = ", ".join(sorted(shaping))
         raise UnsupportedParameter.at("parameters", f"{names} changes what the pipeline returns, which is not served")
-    defaults = {key: value for key, value in pipe._forward_params.items() if key != "prefix_length"}
-    return {**pipe._preprocess_params, **encoding}, {**defaults, **generating}
+    generating = {**pipe._forward_params, **generating}
+    # Lengths are counted from the end of the prompt, its prefix included: see counted_from_prompt.
+    generating.pop("prefix_length", None)
+    return {**pipe._preprocess_params, **encoding}, generating
 
 
 def _encode(text: str, field: str, options: Mapping[str, Any], pipe: Any) -> Row:
@@ -203,7 +205,7 @@ class _Plan:
         config = self.artifact.pipeline.generation_config
         options = generation.counted_from_prompt(self.options, config, tokens, self._room(field, tokens), field)
         run = generation.run(options, self.request.seed)
-        alike: Hashable = tokens if generation.sees_padding(self.options, config) else None
+        alike: Hashable = (*row, tokens) if generation.sees_padding(self.options, config) else tuple(row)
         if self.request.seed is not None:
             alike = solo()
         return Item(row, tokens, run, alike, self.request.stop)

@@ -1,7 +1,6 @@
 """A GPT-2 that writes a given text: its positions say which token comes next, its layer says nothing."""
 
 from dataclasses import replace
-from typing import Any
 
 import torch
 import transformers
@@ -22,18 +21,23 @@ def tokens(text: str) -> list[int]:
     return list(TOKENIZER(text)["input_ids"])
 
 
-def parrot(script: list[int], **config: Any) -> Artifact:
-    """A model that writes the tokens of `script`, from wherever a prompt ends: after `n` tokens comes `script[n]`."""
+POSITIONS = 512
+
+
+def parrot(script: list[int]) -> Artifact:
+    """A model that writes the tokens of `script`, from wherever a prompt ends: after `n` tokens comes `script[n]`.
+
+    Behind the script it repeats the last token.
+    """
     settings = transformers.GPT2Config(
         vocab_size=VOCABULARY,
-        n_positions=len(script) + 1,
+        n_positions=POSITIONS,
         n_embd=VOCABULARY,
         n_layer=1,
         n_head=1,
         n_inner=1,
         bos_token_id=END,
         eos_token_id=END,
-        **config,
     )
     model = transformers.GPT2LMHeadModel(settings).eval()
     with torch.no_grad():
@@ -46,6 +50,6 @@ def parrot(script: list[int], **config: Any) -> Artifact:
         for position, token in enumerate(script[1:]):
             model.transformer.wpe.weight[position, token] = 10.0
     pipeline = transformers.pipeline("text-generation", model=model, tokenizer=TOKENIZER)
-    encoder = TextEncoder(TOKENIZER, settings.n_positions)
+    encoder = TextEncoder(TOKENIZER, POSITIONS)
     plain = artifact("generator", unknown_params=Unknown.ALLOW)
     return replace(plain, pipeline=pipeline, encoder=encoder)

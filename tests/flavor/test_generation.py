@@ -61,25 +61,27 @@ def _cases(table: dict[str, list[Any]]) -> list[Any]:
 
 @pytest.mark.parametrize(("key", "value"), _cases(GOOD))
 def test_a_good_option_passes_as_it_is(key: str, value: Any) -> None:
-    assert generation.settle({key: value}, CONFIG, Limits()) == {key: value}
+    assert generation.settle({key: value}, CONFIG, Limits(), {key: value}) == {key: value}
 
 
 @pytest.mark.parametrize(("key", "value"), _cases(BAD))
 def test_a_bad_option_is_refused_by_name(key: str, value: Any) -> None:
     with pytest.raises(InvalidInput) as caught:
-        generation.settle({key: value}, CONFIG, Limits())
+        generation.settle({key: value}, CONFIG, Limits(), {key: value})
     assert [violation.field for violation in caught.value.violations] == [f"parameters.{key}"]
     assert repr(value) in caught.value.violations[0].problem
 
 
 @pytest.mark.parametrize("key", GOOD)
 def test_a_null_option_is_no_fault(key: str) -> None:
-    generation.settle({key: None}, CONFIG, Limits())
+    generation.settle({key: None}, CONFIG, Limits(), {key: None})
 
 
 def test_every_bad_option_is_named_at_once() -> None:
     with pytest.raises(InvalidInput) as caught:
-        generation.settle({"temperature": 0, "top_p": 2, "top_k": 1}, CONFIG, Limits())
+        generation.settle(
+            {"temperature": 0, "top_p": 2, "top_k": 1}, CONFIG, Limits(), {"temperature": 0, "top_p": 2, "top_k": 1}
+        )
     assert {violation.field for violation in caught.value.violations} == {"parameters.temperature", "parameters.top_p"}
 
 
@@ -90,14 +92,14 @@ METHODS = ["to_dict", "validate", "update", "save_pretrained", "__class__"]
 @pytest.mark.parametrize("key", [*UNKNOWN, "tokenizer"])
 def test_an_option_that_generate_does_not_take(key: str) -> None:
     with pytest.raises(UnsupportedParameter) as caught:
-        generation.settle({key: None, "top_k": -1}, CONFIG, Limits())
+        generation.settle({key: None, "top_k": -1}, CONFIG, Limits(), {key: None, "top_k": -1})
     assert [violation.field for violation in caught.value.violations] == [f"parameters.{key}"]
 
 
 @pytest.mark.parametrize("key", METHODS)
 def test_a_method_of_the_configuration_is_no_option(key: str) -> None:
     with pytest.raises(UnsupportedParameter):
-        generation.settle({key: 1}, CONFIG, Limits())
+        generation.settle({key: 1}, CONFIG, Limits(), {key: 1})
 
 
 CEILINGS = [
@@ -110,19 +112,24 @@ CEILINGS = [
 @pytest.mark.parametrize(("key", "over", "sentence"), CEILINGS)
 def test_ceilings(key: str, over: int, sentence: str) -> None:
     limits = Limits(max_new_tokens=10, max_sequences=3)
-    generation.settle({key: over - 1}, CONFIG, limits)
+    generation.settle({key: over - 1}, CONFIG, limits, {key: over - 1})
     with pytest.raises(InvalidInput, match=f"parameters.{key}: is {over}; {sentence}"):
-        generation.settle({key: over}, CONFIG, limits)
+        generation.settle({key: over}, CONFIG, limits, {key: over})
 
 
 def test_several_ceilings_at_once() -> None:
     with pytest.raises(InvalidInput) as caught:
-        generation.settle({"max_new_tokens": 99, "num_beams": 99}, CONFIG, Limits(max_new_tokens=10, max_sequences=3))
+        generation.settle(
+            {"max_new_tokens": 99, "num_beams": 99},
+            CONFIG,
+            Limits(max_new_tokens=10, max_sequences=3),
+            {"max_new_tokens": 99, "num_beams": 99},
+        )
     assert len(caught.value.violations) == 2
 
 
 def test_the_models_own_default_is_no_callers_fault() -> None:
-    assert generation.settle({}, CONFIG, Limits(max_new_tokens=10)) == {}
+    assert generation.settle({}, CONFIG, Limits(max_new_tokens=10), {}) == {}
 
 
 @pytest.mark.parametrize(
@@ -136,7 +143,7 @@ def test_the_models_own_default_is_no_callers_fault() -> None:
 )
 def test_sequences_that_could_only_be_the_same(options: dict[str, Any], config: GenerationConfig) -> None:
     with pytest.raises(InvalidInput, match=r"parameters\.num_return_sequences"):
-        generation.settle(options, config, Limits())
+        generation.settle(options, config, Limits(), options)
 
 
 @pytest.mark.parametrize(
@@ -148,7 +155,7 @@ def test_sequences_that_could_only_be_the_same(options: dict[str, Any], config: 
     ],
 )
 def test_sequences_that_differ(options: dict[str, Any], config: GenerationConfig) -> None:
-    assert generation.settle(options, config, Limits()) == options
+    assert generation.settle(options, config, Limits(), options) == options
 
 
 PLAIN = GenerationConfig()

@@ -165,7 +165,7 @@ def test_instructional_rules_are_mlflows(
         "collapse_whitespace": collapse,
         "clean_up_tokenization_spaces": False,
     }
-    text_rules = rules(options, ENCODER, GenerationConfig(eos_token_id=END), instance_type)
+    text_rules = rules(options, ENCODER, instance_type)
     expected = _as_mlflow(
         prompt, prompt + generated, instance_type, include_prompt=include_prompt, collapse_whitespace=collapse
     )
@@ -249,7 +249,7 @@ def test_rules_take_what_is_about_text_and_leave_the_rest() -> None:
         "clean_up_tokenization_spaces": False,
         "max_new_tokens": 3,
     }
-    taken = rules(options, ENCODER, GenerationConfig(eos_token_id=7), INSTRUCTIONAL)
+    taken = rules(options, ENCODER, INSTRUCTIONAL)
     assert options == {"max_new_tokens": 3}
     assert taken == TextRules(ENCODER, frozenset({7}), (), False, True, True, False, False)
 
@@ -258,7 +258,7 @@ def test_rules_take_what_is_about_text_and_leave_the_rest() -> None:
     "options", [{}, dict.fromkeys(("return_full_text", "skip_special_tokens"))], ids=["none", "null"]
 )
 def test_rules_by_default(options: dict[str, Any]) -> None:
-    assert rules(options, ENCODER, GenerationConfig(eos_token_id=7), "") == TextRules(ENCODER, frozenset({7}))
+    assert rules(options, ENCODER, "") == TextRules(ENCODER)
 
 
 @pytest.mark.parametrize(

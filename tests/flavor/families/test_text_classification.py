@@ -164,7 +164,7 @@ def test_dropped_parameters_are_warned_of() -> None:
 def test_items_of_all_callers_share_their_batches() -> None:
     model = artifact("classifier-with-params")
     one, other = (prepare(_request("a", top_k=k), model).items[0] for k in (1, 2))
-    assert (one.run, one.alike) == (other.run, other.alike) == (Forward(), None)
+    assert (one.run, one.alike) == (other.run, other.alike) == (Forward(), tuple(one.arrays))
     assert one.length == len(one.arrays["input_ids"])
 
 
