@@ -61,6 +61,7 @@ class Serving:
             await self.app.load()
         except BaseException as error:
             self._failure = error
+            await self.app.stop(asyncio.Event())
             return
         finally:
             self._ready.set()

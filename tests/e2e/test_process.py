@@ -354,6 +354,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
         mlflow.set_registry_uri(before[1])
 
 
+@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")
 def test_every_way_to_name_a_model_serves_the_same_one(registry: Registry) -> None:
     models = (
         "models:/mood/1",

@@ -251,7 +251,7 @@ def test_rules_take_what_is_about_text_and_leave_the_rest() -> None:
     }
     taken = rules(options, ENCODER, INSTRUCTIONAL)
     assert options == {"max_new_tokens": 3}
-    assert taken == TextRules(ENCODER, frozenset({7}), (), False, True, True, False, False)
+    assert taken == TextRules(ENCODER, frozenset(), (), False, True, True, False, False)
 
 
 @pytest.mark.parametrize(

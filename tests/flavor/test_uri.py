@@ -52,6 +52,7 @@ ESCAPES = [
     pytest.param("{root}/link", id="a link out of it"),
     pytest.param("{root}/folder-link/secret", id="a link to a folder out of it"),
     pytest.param("/etc/passwd", id="somewhere else"),
+    pytest.param("{root}/%00", id="a zero byte"),
     pytest.param("", id="nowhere"),
 ]
 
