@@ -5,17 +5,29 @@ use of a tokenizer goes through one lock.
 """
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from savor.flavor.errors import InvalidInput, UnsupportedParameter
+from savor.flavor.errors import InvalidInput, UnsupportedParameter, Violation
 from savor.flavor.item import Row, as_row
 
 _UNLIMITED = 1_000_000
 """Tokenizers without a limit say so with a number far above this one."""
 
-_RESERVED = frozenset({"return_tensors", "padding"})
+_LONGEST_PADDING = 65_536
+"""Tokens that a text may be padded to where the model has no limit of its own."""
+
+_OPTIONS: Mapping[str, Callable[[Any], bool]] = {
+    "truncation": lambda value: value in (True, False, "longest_first", "only_first", "only_second", "do_not_truncate"),
+    "padding": lambda value: value in (True, False, "longest", "max_length", "do_not_pad"),
+    "max_length": lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= 1,
+    "add_special_tokens": lambda value: isinstance(value, bool),
+    "return_attention_mask": lambda value: isinstance(value, bool),
+    "return_token_type_ids": lambda value: isinstance(value, bool),
+    "return_tensors": lambda value: True,
+}
+"""The keywords of a tokenizer that a call may use, each with what it may be; others change the shape of its answer."""
 
 
 class TextEncoder:
@@ -49,18 +61,26 @@ class TextEncoder:
         option that the tokenizer does not take.
         """
         with self.borrow() as tokenizer:
-            try:
-                encoded = tokenizer(list(texts), text_pair=pairs, **self._call_options(options))
-            except (TypeError, ValueError) as error:
-                raise UnsupportedParameter.at("parameters", f"the tokenizer does not take these: {error}") from None
+            encoded = self._encode(tokenizer, texts, pairs, self._call_options(options))
         rows = [as_row({name: encoded[name][index] for name in encoded}) for index in range(len(texts))]
         for field, row in zip(fields, rows, strict=True):
             self._check_length(field, len(row["input_ids"]))
         return rows
 
+    def _encode(self, tokenizer: Any, texts: Sequence[str], pairs: Sequence[str] | None, options: Any) -> Any:
+        try:
+            return tokenizer(list(texts), text_pair=pairs, **options)
+        except (TypeError, ValueError, OverflowError, UnicodeError):
+            # The tokenizer's own words name paths of this host.
+            raise UnsupportedParameter.at("parameters", "the tokenizer can't encode the texts with these") from None
+
     def _call_options(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """The caller's options; a truncation with no length to cut at cuts at what the model reads."""
-        call = {key: value for key, value in options.items() if key not in _RESERVED}
+        check_options(options)
+        longest = self.max_tokens or _LONGEST_PADDING
+        if options.get("padding") == "max_length" and (options.get("max_length") or 0) > longest:
+            raise InvalidInput.at("parameters.max_length", f"is {options['max_length']}; texts are padded to {longest}")
+        call = {key: value for key, value in options.items() if key not in ("return_tensors", "padding")}
         # Padding to the longest is the batcher's business; only a fixed length is part of what the model reads.
         if options.get("padding") == "max_length":
             call["padding"] = "max_length"
@@ -73,6 +93,18 @@ class TextEncoder:
         if self.max_tokens is not None and tokens > self.max_tokens:
             advice = "shorten the text, or set parameters.truncation to true"
             raise InvalidInput.at(field, f"has {tokens} tokens; the model reads {self.max_tokens}: {advice}")
+
+
+def check_options(options: Mapping[str, Any]) -> None:
+    """Raises UnsupportedParameter for options that are not taken, InvalidInput for values that they can't have."""
+    unknown = [key for key in options if key not in _OPTIONS]
+    if unknown:
+        raise UnsupportedParameter(
+            *(Violation(f"parameters.{key}", "the tokenizer does not take it") for key in unknown)
+        )
+    wrong = [key for key, given in options.items() if given is not None and not _OPTIONS[key](given)]
+    if wrong:
+        raise InvalidInput(*(Violation(f"parameters.{key}", f"can't be {options[key]!r:.80}") for key in wrong))
 
 
 def max_positions(model: Any) -> int | None:

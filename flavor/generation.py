@@ -32,7 +32,7 @@ def _boolean(value: Any) -> bool:
 
 def _tokens(value: Any) -> bool:
     ids = value if isinstance(value, list | tuple) else [value]
-    return all(map(_integer(0), ids))
+    return bool(ids) and all(map(_integer(0), ids))
 
 
 _RULES: Mapping[str, tuple[_Check, str]] = {
@@ -42,17 +42,27 @@ _RULES: Mapping[str, tuple[_Check, str]] = {
     "min_length": (_integer(0), "an integer of 0 or more"),
     "do_sample": (_boolean, "true or false"),
     "use_cache": (_boolean, "true or false"),
-    "temperature": (_number(0, above=True), "above 0; for the likeliest token set do_sample to false"),
+    "temperature": (_number(1e-4, 1e4), "in [0.0001, 10000]; for the likeliest token set do_sample to false"),
     "top_k": (_integer(0), "an integer of 0 or more"),
     "top_p": (_number(0, 1, above=True), "above 0 and at most 1"),
+    "epsilon_cutoff": (_number(0, 1), "in [0, 1]"),
+    "eta_cutoff": (_number(0, 1), "in [0, 1]"),
     "min_p": (_number(0, 1), "in [0, 1]"),
     "typical_p": (_number(0, 1, above=True), "above 0 and at most 1"),
-    "repetition_penalty": (_number(0, above=True), "above 0"),
+    "repetition_penalty": (_number(0.01, 100), "in [0.01, 100]"),
+    "encoder_repetition_penalty": (_number(0.01, 100), "in [0.01, 100]"),
+    "encoder_no_repeat_ngram_size": (_integer(0), "an integer of 0 or more"),
+    "diversity_penalty": (_number(0, 100), "in [0, 100]"),
+    "early_stopping": (lambda value: _boolean(value) or value == "never", 'true, false or "never"'),
+    "renormalize_logits": (_boolean, "true or false"),
+    "remove_invalid_values": (_boolean, "true or false"),
+    "suppress_tokens": (_tokens, "a list of tokens' ids"),
+    "begin_suppress_tokens": (_tokens, "a list of tokens' ids"),
     "no_repeat_ngram_size": (_integer(0), "an integer of 0 or more"),
     "num_beams": (_integer(1), "an integer of 1 or more"),
     "num_beam_groups": (_integer(1), "an integer of 1 or more"),
     "num_return_sequences": (_integer(1), "an integer of 1 or more"),
-    "length_penalty": (_number(float("-inf")), "a number"),
+    "length_penalty": (_number(-100, 100), "in [-100, 100]"),
     "penalty_alpha": (_number(0, 1), "in [0, 1]"),
     "eos_token_id": (_tokens, "a token's id, or a list of them"),
     "bos_token_id": (_integer(0), "a token's id"),
@@ -81,7 +91,9 @@ def settle(options: Mapping[str, Any], config: Any, limits: Limits, asked: Colle
     `config` is the pipeline's `transformers.GenerationConfig`; `asked` are the options that the request itself set, to
     which the operator's limits apply. Raises InvalidInput or UnsupportedParameter with every option at fault.
     """
-    unknown = [key for key in options if key not in vars(config) or key.startswith("_") or key in _OWN]
+    # What a model was saved with is the operator's word; a request may say what can be checked here, and no more:
+    # other keywords load code, keep state on the model, or fail in the middle of a run.
+    unknown = [key for key in options if key not in (_RULES if key in asked else vars(config)) or key in _OWN]
     if unknown:
         raise UnsupportedParameter(
             *(Violation(f"parameters.{key}", "the pipeline does not take it") for key in unknown)

@@ -8,7 +8,9 @@ second signal ends the grace.
 import asyncio
 import logging
 import signal
+import ssl
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -37,7 +39,8 @@ class App:
         self._settings = settings
         self._models = Models(settings)
         self._families = FamilyService(self._models, settings.server.default_timeout_s)
-        self._health = health.aio.HealthServicer()
+        self._health = _Health()
+        self._was_serving = False
         interceptors, self._flush_spans = tracing() if settings.tracing else ((), lambda: None)
         self._server = grpc.aio.server(options=_options(settings.server), interceptors=interceptors)
         self.port = 0
@@ -62,12 +65,15 @@ class App:
         families = {entry.loaded.family.service for entry in self._models.entries if entry.loaded}
         served = [f"savor.v1.{service}" for service in sorted(families)]
         await self._report(_SERVING, ("", _MODEL_SERVICE, *served))
+        self._was_serving = True
         _log.info("serving %d models", len(self._models.entries))
 
     async def stop(self, hurry: asyncio.Event) -> None:
         """Drains and stops. Setting `hurry` skips the waiting for meshes and cuts the grace short."""
         await self._report(_NOT_SERVING, ("", *_service_names()))
-        await _wait(hurry, self._settings.server.drain_delay_s)
+        if self._was_serving:
+            await _wait(hurry, self._settings.server.drain_delay_s)
+        self._health.closing.set()
         stopping = asyncio.create_task(self._server.stop(self._settings.server.grace_s))
         hurrying = asyncio.create_task(hurry.wait())
         await asyncio.wait({stopping, hurrying}, return_when=asyncio.FIRST_COMPLETED)
@@ -87,12 +93,16 @@ class App:
         settings = self._settings.server
         host = f"[{settings.host}]" if ":" in settings.host and not settings.host.startswith("[") else settings.host
         address = f"{host}:{settings.port}"
+        credentials = _credentials(settings.tls)
         try:
-            if settings.tls.certificate is None:
+            if credentials is None:
                 return int(self._server.add_insecure_port(address))
-            return int(self._server.add_secure_port(address, _credentials(settings.tls)))
+            return int(self._server.add_secure_port(address, credentials))
         except RuntimeError as error:
-            raise OSError(f"can't listen on {address}: is the port taken?") from error
+            cause = (
+                "is the port taken, or do server.tls.certificate and key not belong together?" if credentials else ""
+            )
+            raise OSError(f"can't listen on {address}: {cause or 'is the port taken?'}") from error
 
 
 async def serve(settings: Settings, started: Callable[[int], None] = lambda port: None) -> None:
@@ -113,6 +123,26 @@ async def serve(settings: Settings, started: Callable[[int], None] = lambda port
         _log.info("draining")
         await app.stop(signals.second)
         _log.info("stopped")
+
+
+class _Health(health.aio.HealthServicer):
+    """grpc.health.v1, with watches that end when the server does: an open one would hold up its stop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.closing = asyncio.Event()
+
+    async def Watch(self, request: Any, context: Any) -> None:  # noqa: N802
+        """Sends the state of a service whenever it changes."""
+        watching = asyncio.ensure_future(super().Watch(request, context))
+        closing = asyncio.ensure_future(self.closing.wait())
+        try:
+            await asyncio.wait({watching, closing}, return_when=asyncio.FIRST_COMPLETED)
+            if watching.done():
+                watching.result()
+        finally:
+            watching.cancel()
+            closing.cancel()
 
 
 class _Signals:
@@ -154,9 +184,27 @@ def _options(settings: ServerSettings) -> list[tuple[str, int]]:
     return options
 
 
-def _credentials(tls: TlsSettings) -> grpc.ServerCredentials:
+def _credentials(tls: TlsSettings) -> grpc.ServerCredentials | None:
+    """The server's credentials, None for plain text. Raises OSError for files that are missing or no PEM."""
     if tls.key is None or tls.certificate is None:
-        raise OSError("TLS needs both server.tls.certificate and server.tls.key")
+        if tls.key or tls.certificate or tls.client_ca:
+            raise OSError("TLS needs both server.tls.certificate and server.tls.key")
+        return None
+    _check_readable(tls)
     roots = tls.client_ca.read_bytes() if tls.client_ca else None
     pair = (tls.key.read_bytes(), tls.certificate.read_bytes())
     return grpc.ssl_server_credentials([pair], root_certificates=roots, require_client_auth=roots is not None)
+
+
+def _check_readable(tls: TlsSettings) -> None:
+    """GRPC says nothing of files that it can't use; OpenSSL does."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    for file in filter(None, (tls.certificate, tls.key, tls.client_ca)):
+        if not file.is_file():
+            raise OSError(f"there is no file {file}")
+    try:
+        context.load_cert_chain(str(tls.certificate), str(tls.key))
+        if tls.client_ca:
+            context.load_verify_locations(str(tls.client_ca))
+    except ssl.SSLError as error:
+        raise OSError(f"the files of server.tls can't be used as certificate, key and client_ca: {error}") from error

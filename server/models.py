@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from savor.accel.backend import Backend, Batch
 from savor.accel.eager import EagerBackend
@@ -30,6 +32,8 @@ _log = logging.getLogger(__name__)
 _CPU_TOKENS, _GPU_TOKENS, _GENERATION_FACTOR = 512, 16_384, 8
 _PADDING = 0.2
 _WARM_UP_S = 600.0
+
+ResultT = TypeVar("ResultT")
 
 
 @dataclass(frozen=True)
@@ -108,22 +112,32 @@ class Models:
 
     async def load_all(self) -> None:
         """Loads and warms the models one after another. Raises LoadRefused for the first that can't be served."""
-        loop = asyncio.get_running_loop()
-        with ThreadPoolExecutor(1, "savor-load") as loader:
-            for entry in self.entries:
-                _log.info("loading %s from %s", entry.name, entry.settings.uri)
-                source, artifact, backend = await loop.run_in_executor(
-                    loader, _load, entry.settings, self.settings.mlflow
-                )
-                family = table.family_of(artifact.saved.task)
-                generates = await loop.run_in_executor(loader, _warm, family, artifact, backend)
-                pump = Pump(backend, _budget(entry.settings.batch, generates, backend.info.device), entry.name)
-                entry.loaded = Loaded(source, artifact, family, pump)
-                _log.info("%s is ready: %s on %s, %s", entry.name, family.name, backend.info.device, backend.info.dtype)
+        for entry in self.entries:
+            _log.info("loading %s from %s", entry.name, entry.settings.uri)
+            source, artifact, backend = await _in_background(_load, entry.settings, self.settings.mlflow)
+            family = table.family_of(artifact.saved.task)
+            generates = await _in_background(_warm, family, artifact, backend)
+            pump = Pump(backend, _budget(entry.settings.batch, generates, backend.info.device), entry.name)
+            entry.loaded = Loaded(source, artifact, family, pump)
+            _log.info("%s is ready: %s on %s, %s", entry.name, family.name, backend.info.device, backend.info.dtype)
 
     async def close(self) -> None:
         """Answers what was admitted and frees every model."""
         await asyncio.gather(*(entry.loaded.pump.close() for entry in self.entries if entry.loaded))
+
+
+async def _in_background(function: Callable[..., ResultT], *arguments: object) -> ResultT:
+    """Runs a function in a thread that keeps nobody from ending: a signal need not wait for a model to load."""
+    done: Future[ResultT] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(function(*arguments))
+        except BaseException as error:
+            done.set_exception(error)
+
+    threading.Thread(target=run, name="savor-load", daemon=True).start()
+    return await asyncio.shield(asyncio.wrap_future(done))
 
 
 def default_name(uri: str) -> str:

@@ -3,12 +3,16 @@
 `models:/name@alias` is resolved once, at start: the version it points to then is the version served.
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from savor.flavor.errors import LoadRefused
 from savor.server.config import MlflowSettings
+
+_LOCAL_STORES = ("mlflow.db", "mlruns")
+"""Where MLflow keeps runs and models when no tracking URI is given."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +32,9 @@ def resolve(uri: str, settings: MlflowSettings) -> Source:
         return Source(local.resolve(), local.resolve().name)
     if not urlsplit(uri).scheme:
         raise LoadRefused(f"there is no folder {uri}; models are named by folder, runs:/… or models:/…")
-    _use(settings)
     try:
+        if uri.startswith(("models:/", "runs:/")):
+            _use(settings)
         return (
             _registered(uri) if uri.startswith("models:/") else Source(_fetch(uri), uri.rstrip("/").rsplit("/", 1)[-1])
         )
@@ -47,6 +52,10 @@ def _use(settings: MlflowSettings) -> None:
         mlflow.set_tracking_uri(settings.tracking_uri)
     if settings.registry_uri:
         mlflow.set_registry_uri(settings.registry_uri)
+    named = settings.tracking_uri or settings.registry_uri or os.environ.get("MLFLOW_TRACKING_URI")
+    if not named and not any(map(Path.exists, map(Path, _LOCAL_STORES))):
+        # MLflow would make an empty store in the working directory and then find nothing in it.
+        raise LoadRefused("no tracking URI: give --tracking-uri, or set mlflow.tracking_uri or MLFLOW_TRACKING_URI")
 
 
 def _registered(uri: str) -> Source:

@@ -78,22 +78,23 @@ class FamilyService:
         self._threads.shutdown()
 
     def _method_handler(self, route: Route) -> Any:
-        read, write = GetMessageClass(route.request).FromString, GetMessageClass(route.response).SerializeToString
+        # Requests come as bytes, for gRPC would answer with UNKNOWN and a class name where they are no message.
+        write = GetMessageClass(route.response).SerializeToString
         if route.method.streams:
-            return grpc.unary_stream_rpc_method_handler(self._stream_behavior(route), read, write)
-        return grpc.unary_unary_rpc_method_handler(self._unary_behavior(route), read, write)
+            return grpc.unary_stream_rpc_method_handler(self._stream_behavior(route), None, write)
+        return grpc.unary_unary_rpc_method_handler(self._unary_behavior(route), None, write)
 
-    def _unary_behavior(self, route: Route) -> Callable[[Message, Context], Awaitable[Message]]:
-        async def behavior(message: Message, context: Context) -> Message:
+    def _unary_behavior(self, route: Route) -> Callable[[bytes, Context], Awaitable[Message]]:
+        async def behavior(data: bytes, context: Context) -> Message:
             async with self._call(context) as call:
-                return await self._answer(route, message, call)
+                return await self._answer(route, wire.parse(data, route.request), call)
 
         return behavior
 
-    def _stream_behavior(self, route: Route) -> Callable[[Message, Context], AsyncIterator[Message]]:
-        async def behavior(message: Message, context: Context) -> AsyncIterator[Message]:
+    def _stream_behavior(self, route: Route) -> Callable[[bytes, Context], AsyncIterator[Message]]:
+        async def behavior(data: bytes, context: Context) -> AsyncIterator[Message]:
             async with self._call(context) as call:
-                async for response in self._pieces(route, message, call):
+                async for response in self._pieces(route, wire.parse(data, route.request), call):
                     yield response
 
         return behavior

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, ServiceDescriptor
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
 from savor import codec, v1
@@ -48,6 +48,15 @@ def _import_stubs() -> None:
     for module in pkgutil.iter_modules(v1.__path__):
         if module.name.endswith("_pb2"):
             importlib.import_module(f"{v1.__name__}.{module.name}")
+
+
+def parse(data: bytes, message: Descriptor) -> Message:
+    """A message from its bytes. Raises InvalidInput where they are none."""
+    try:
+        parsed: Message = GetMessageClass(message).FromString(data)
+    except DecodeError:
+        raise InvalidInput.at("request", f"is not a {message.full_name}") from None
+    return parsed
 
 
 def read(message: Message, target: type) -> Any:

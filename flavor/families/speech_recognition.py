@@ -19,6 +19,7 @@ from savor.flavor.errors import InvalidInput, UnsupportedParameter
 from savor.flavor.family import Family, Method
 from savor.flavor.item import Item, Prepared, Row, as_row, forwarding
 
+_LONGEST_PIECE_S = 3600
 _ENCODED_BYTES_PER_S = 400_000
 """More than any common encoding needs: 16-bit stereo at 96 kHz takes 384,000."""
 
@@ -99,7 +100,10 @@ def prepare(request: RecognizeSpeechRequest, artifact: Artifact) -> Prepared:
     options, warnings = artifact.options(request.parameters)
     if request.timestamps is not None:
         options["return_timestamps"] = request.timestamps.value
-    split = _split(options, request.parameters, artifact)
+    _check_cutting(options)
+    nested = request.parameters.get("generate_kwargs")
+    asked = {*request.parameters, *(nested if isinstance(nested, Mapping) else ())}
+    split = _split(options, asked, artifact)
     recordings = tuple(
         _cut(_samples(given, f"inputs[{i}]", artifact), split, f"inputs[{i}]", artifact)
         for i, given in enumerate(request.inputs)
@@ -110,10 +114,11 @@ def prepare(request: RecognizeSpeechRequest, artifact: Artifact) -> Prepared:
 
 def _split(options: Mapping[str, Any], asked: Collection[str], artifact: Artifact) -> _Options:
     pipe = artifact.pipeline
-    options = {key: value for key, value in options.items() if key not in ("batch_size", "num_workers")}
+    ours = ("batch_size", "num_workers", "ignore_warning")
+    options = {key: value for key, value in options.items() if key not in ours}
     try:
         cutting, forward, joining = pipe._sanitize_parameters(ignore_warning=True, **options)
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise InvalidInput.at("timestamps", str(error)) from None
     generating = {key: value for key, value in forward.items() if key != "return_timestamps"}
     _check_generation(generating, asked, artifact)
@@ -132,6 +137,22 @@ _WHISPER_ONLY = frozenset(
     }
 )
 """Keywords of Whisper's own generate. Its temperature may be 0, or a list to fall back along."""
+
+
+def _check_cutting(options: Mapping[str, Any]) -> None:
+    """Pieces shorter than a second would make thousands of items of one recording."""
+    length, stride = options.get("chunk_length_s"), options.get("stride_length_s")
+    # 0 is transformers' word for no cutting.
+    if length is not None and length != 0 and not (_seconds(length) and 1 <= length <= _LONGEST_PIECE_S):
+        problem = f"is {length!r:.80}; it must be in [1, {_LONGEST_PIECE_S}] seconds"
+        raise InvalidInput.at("parameters.chunk_length_s", problem)
+    sides = stride if isinstance(stride, list | tuple) else [stride, stride]
+    if stride is not None and not (len(sides) == 2 and all(map(_seconds, sides))):
+        raise InvalidInput.at("parameters.stride_length_s", "must be seconds of 0 or more, or two of them")
+
+
+def _seconds(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < float("inf")
 
 
 def _check_generation(options: Mapping[str, Any], asked: Collection[str], artifact: Artifact) -> None:

@@ -129,6 +129,8 @@ def _decoding(top_k: int | None, options: dict[str, Any], artifact: Artifact) ->
     if str(activation).lower() not in _ACTIVATIONS:
         known = ", ".join(_ACTIVATIONS)
         raise InvalidInput.at("parameters.function_to_apply", f"{activation!r} is not one of {known}")
+    if saved is not None and (isinstance(saved, bool) or not isinstance(saved, int) or saved < 1):
+        raise InvalidInput.at("parameters.top_k", f"is {saved!r:.80}; it must be an integer of 1 or more, or null")
     if top_k is not None and top_k < 0:
         raise InvalidInput.at("top_k", f"is {top_k}; give 1 or more, or 0 for all labels")
     return _Decoding(str(activation).lower(), saved if top_k is None else top_k or None, config.id2label)

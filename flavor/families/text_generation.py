@@ -4,7 +4,7 @@ Every sequence of every prompt is kept and grouped by prompt; white space at the
 MLflow strips it. A stop text ends a sequence and is not part of it.
 """
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,12 +12,14 @@ import numpy as np
 
 from savor.flavor import generation, sequences
 from savor.flavor.artifact import Artifact
-from savor.flavor.errors import InvalidInput, UnsupportedParameter
+from savor.flavor.encoding import check_options
+from savor.flavor.errors import InvalidInput, UnsupportedParameter, Violation
 from savor.flavor.family import Family, Method
 from savor.flavor.item import Array, Item, Prepared, Row, as_row, solo
 from savor.flavor.sequences import FinishReason, Prompt, TextRules
 
 _MAX_STOPS = 16
+_ENCODING = ("truncation", "max_length", "add_special_tokens", "padding")
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,7 @@ def prepare(request: GenerateTextRequest, artifact: Artifact) -> Prepared:
     rules = sequences.rules(options, artifact.encoder, artifact.saved.instance_type)
     texts = [artifact.fill(text) for text in request.inputs]
     with artifact.encoder.borrow():
-        encoding, generating = _split(options, pipe)
+        encoding, generating = _split(options, request.parameters, pipe)
         rows = [_encode(text, f"inputs[{i}]", encoding, pipe) for i, text in enumerate(texts)]
     generating = generation.settle(generating, pipe.generation_config, artifact.limits, request.parameters)
     rules = replace(rules, stop=request.stop, end_tokens=sequences.end_tokens(generating, pipe.generation_config))
@@ -161,13 +163,23 @@ def _check(request: GenerateTextRequest, artifact: Artifact) -> None:
         artifact.limits.check_text(f"stop[{index}]", text)
 
 
-def _split(options: Mapping[str, Any], pipe: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+_OBJECTS = ("tokenizer_encode_kwargs", "continue_final_message")
+"""Keywords of the pipeline that a request may not set: they reach past what is checked here."""
+
+
+def _split(options: Mapping[str, Any], asked: Collection[str], pipe: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """The options of encoding and those of generation, as the pipeline itself tells them apart."""
     options = {key: value for key, value in options.items() if key not in ("batch_size", "num_workers")}
+    if refused := [key for key in _OBJECTS if key in asked and key in options]:
+        raise UnsupportedParameter(*(Violation(f"parameters.{key}", "a request can't set it") for key in refused))
+    for key in ("prefix", "stop_sequence"):
+        if not isinstance(options.get(key, ""), str):
+            raise InvalidInput.at(f"parameters.{key}", "must be a text")
+    check_options({key: options[key] for key in _ENCODING if key in options})
     try:
         encoding, generating, shaping = pipe._sanitize_parameters(**options)
-    except (TypeError, ValueError) as error:
-        raise UnsupportedParameter.at("parameters", f"the pipeline does not take these: {error}") from None
+    except (TypeError, ValueError):
+        raise UnsupportedParameter.at("parameters", "the pipeline does not take these together") from None
     if shaping:
         names = ", ".join(sorted(shaping))
         raise UnsupportedParameter.at("parameters", f"{names} changes what the pipeline returns, which is not served")
@@ -180,8 +192,9 @@ def _split(options: Mapping[str, Any], pipe: Any) -> tuple[dict[str, Any], dict[
 def _encode(text: str, field: str, options: Mapping[str, Any], pipe: Any) -> Row:
     try:
         encoded = pipe.preprocess(text, **options)
-    except (TypeError, ValueError) as error:
-        raise UnsupportedParameter.at("parameters", f"the tokenizer does not take these: {error}") from None
+    except (TypeError, ValueError, OverflowError, UnicodeError):
+        # The tokenizer's own words name paths of this host.
+        raise UnsupportedParameter.at("parameters", "the tokenizer can't encode the prompt with these") from None
     row = as_row({name: encoded[name][0] for name in ("input_ids", "attention_mask") if name in encoded})
     if len(row["input_ids"]):
         return row

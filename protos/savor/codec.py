@@ -1,9 +1,9 @@
 """Messages to frozen dataclasses and parameter values to Python, by field name, the same way for server and client.
 
 A reader is compiled once for a pair (message type, dataclass), so that a call pays for no reflection. The rules: a
-field of the message fills the field of the same name; one that can be absent reads as None; repeated fields read as tuples;
-an enum value reads as the member named like it without the enum's prefix, and its zero value as None; a message read
-into a `dict` gives its set fields by name, those of a `map<string, ParamValue>` among them.
+field of the message fills the field of the same name; one that can be absent reads as None; repeated fields read as
+tuples; an enum value reads as the member named like it without the enum's prefix, and its zero value as None; a message
+read into a `dict` gives its set fields by name, those of a `map<string, ParamValue>` among them.
 """
 
 import dataclasses

@@ -1,4 +1,4 @@
-"""A real gRPC server in this process with scripted answers: what it was asked is kept, what it answers is set by tests."""
+"""A real gRPC server in this process with scripted answers: it keeps what it was asked, tests set what it answers."""
 
 import threading
 from collections.abc import Callable, Iterator

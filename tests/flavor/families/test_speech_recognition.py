@@ -1,4 +1,4 @@
-"""automatic-speech-recognition over CTC: cutting and joining are transformers' own, recordings come in three ways."""
+"""automatic-speech-recognition: cutting and joining are transformers' own, and recordings come in three ways."""
 
 import io
 from pathlib import Path
@@ -22,6 +22,7 @@ from savor.flavor.item import Prepared, Row
 from savor.flavor.limits import Limits
 from savor.flavor.params import Unknown
 from tests.flavor.artifacts import artifact
+from tests.flavor.whisper import whisper
 
 RATE_HZ = 16_000
 OPEN = {"unknown_params": Unknown.ALLOW}
@@ -171,3 +172,63 @@ def test_the_probe_is_a_second_of_silence() -> None:
     prepared = FAMILY.probe(artifact("ctc"))
     assert [item.arrays["input_values"].shape for item in prepared.items] == [(RATE_HZ,)]
     assert len(_texts(prepared)) == 1
+
+
+WHISPERED = [
+    pytest.param({"language": "de"}, id="a language by its code"),
+    pytest.param({"language": "German"}, id="a language by its name"),
+    pytest.param({"language": "<|de|>"}, id="a language by its token"),
+    pytest.param({"task": "translate"}, id="a task"),
+    pytest.param({"temperature": 0.0}, id="no temperature, which is Whisper's own"),
+    pytest.param({"temperature": [0.0, 0.2]}, id="temperatures to fall back along"),
+    pytest.param({"num_beams": 2, "max_new_tokens": 9}, id="generation"),
+]
+
+
+@pytest.mark.parametrize("parameters", WHISPERED)
+def test_what_whisper_takes_reaches_it(parameters: dict[str, Any]) -> None:
+    [item] = prepare(_request(_pcm(_sound(0.5)), **parameters), whisper()).items
+    assert parameters.items() <= item.run.options.items()
+
+
+UNHEARD = [
+    pytest.param({"language": "klingon"}, "parameters.language", id="a language that it does not know"),
+    pytest.param({"task": "sing"}, "parameters.task", id="a task that it does not know"),
+    pytest.param({"max_new_tokens": 0}, "parameters.max_new_tokens", id="no tokens"),
+    pytest.param({"num_beams": 99}, "parameters.num_beams", id="too many beams"),
+    pytest.param({"frobnicate": 1}, "parameters.frobnicate", id="an unknown keyword"),
+]
+
+
+@pytest.mark.parametrize(("parameters", "field"), UNHEARD)
+def test_what_whisper_does_not_take_is_named(parameters: dict[str, Any], field: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        prepare(_request(_pcm(_sound(0.5)), **parameters), whisper())
+    assert [violation.field for violation in caught.value.violations] == [field]
+
+
+@pytest.mark.parametrize("key", ["language", "task"])
+def test_a_model_of_english_alone_takes_neither_language_nor_task(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(whisper().pipeline.generation_config, "is_multilingual", False)
+    with pytest.raises(InvalidInput, match=rf"parameters\.{key}: the model knows English only"):
+        prepare(_request(_pcm(_sound(0.5)), **{key: "en"}), whisper())
+
+
+def test_whisper_has_no_characters() -> None:
+    with pytest.raises(InvalidInput, match="timestamps"):
+        prepare(_request(_pcm(_sound(0.5)), timestamps=TimestampGranularity.CHARACTER), whisper())
+
+
+def test_whisper_hears_30_seconds_whatever_the_length() -> None:
+    items = prepare(_request(_pcm(_sound(0.5)), _pcm(_sound(2.0, 2))), whisper()).items
+    assert (items[0].run, items[0].alike) == (items[1].run, items[1].alike)
+
+
+def test_more_than_that_is_heard_by_the_times_that_it_predicts() -> None:
+    short, long = prepare(_request(_pcm(_sound(0.5)), _pcm(_sound(31.0))), whisper()).items
+    assert long.run.options["return_timestamps"] is True
+    assert not short.run.options.get("return_timestamps")
+
+
+def test_the_probe_of_whisper_takes_two_steps() -> None:
+    assert [item.run.options for item in FAMILY.probe(whisper()).items] == [{"max_new_tokens": 2, "num_beams": 1}]

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from savor.flavor.errors import InvalidInput, UnsupportedParameter
+from savor.flavor.errors import InvalidInput
 from savor.flavor.families.text_classification import (
     FAMILY,
     ClassifyTextRequest,
@@ -151,7 +151,7 @@ def test_tokenizer_options_reach_the_tokenizer() -> None:
 
 
 def test_an_option_that_nothing_takes() -> None:
-    with pytest.raises(UnsupportedParameter):
+    with pytest.raises(InvalidInput, match=r"parameters\.truncation: can't be 'sometimes'"):
         prepare(_request("a", truncation="sometimes"), artifact("classifier", unknown_params=Unknown.ALLOW))
 
 
