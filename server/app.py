@@ -99,10 +99,7 @@ class App:
                 return int(self._server.add_insecure_port(address))
             return int(self._server.add_secure_port(address, credentials))
         except RuntimeError as error:
-            cause = (
-                "is the port taken, or do server.tls.certificate and key not belong together?" if credentials else ""
-            )
-            raise OSError(f"can't listen on {address}: {cause or 'is the port taken?'}") from error
+            raise OSError(f"can't listen on {address}: is the port taken?") from error
 
 
 async def serve(settings: Settings, started: Callable[[int], None] = lambda port: None) -> None:

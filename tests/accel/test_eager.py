@@ -56,7 +56,8 @@ def _check(ours: list[Row], theirs: list[Row]) -> None:
     for one, other in zip(ours, theirs, strict=True):
         assert one.keys() == other.keys()
         for name in one:
-            np.testing.assert_allclose(one[name], other[name], atol=1e-5, err_msg=name)
+            # Sums in another order: outputs of these models are of the order of 10.
+            np.testing.assert_allclose(one[name], other[name], rtol=1e-5, atol=5e-5, err_msg=name)
 
 
 def _generated(rows: list[Row]) -> list[list[list[int]]]:

@@ -195,15 +195,13 @@ REFUSALS = [
 
 @pytest.mark.parametrize(("text", "sentence"), REFUSALS)
 async def test_options_that_the_model_refuses_are_the_callers_fault(text: str, sentence: str) -> None:
-    press = Press(RefusedOptions(text))
-    pump = Pump(press, WIDE, "test")
-    with pytest.raises(InvalidInput) as caught:
-        await _ask(pump, _items(-1))
+    async with pumping(Press(RefusedOptions(text))) as pump:
+        with pytest.raises(InvalidInput) as caught:
+            await _ask(pump, _items(-1))
+        assert await _ask(pump, _items(2)) == [4]
     assert caught.value.violations[0].field == "parameters"
     assert sentence in str(caught.value)
     assert "See the documentation" not in str(caught.value)
-    assert await _ask(pump, _items(2)) == [4]
-    await pump.close()
 
 
 async def test_a_backend_that_loses_a_row_fails_the_call() -> None:
