@@ -19,7 +19,7 @@ class EagerBackend:
 
     def __init__(self, artifact: Artifact) -> None:
         self._pipeline = artifact.pipeline
-        self._fill = pad_values(artifact.pipeline.tokenizer)
+        self._fill = pad_values(artifact.pipeline.tokenizer, artifact.pipeline.model.config.pad_token_id)
         self._generation = Generation(artifact, self._fill)
         model = artifact.pipeline.model
         dtype = str(next(model.parameters()).dtype).removeprefix("torch.")

@@ -22,9 +22,6 @@ from savor.flavor.generation import value
 from savor.flavor.item import Array, Generate, Row
 from savor.flavor.sequences import end_tokens
 
-_TAIL_TOKENS = 8
-"""Tokens looked at for a stop text, beyond one for each of its characters."""
-
 Rows = Sequence[Row]
 
 
@@ -107,7 +104,6 @@ class _Steps(Abandonment):
     def __init__(self, artifact: Artifact, batch: Batch, run: Generate, start: int) -> None:
         super().__init__(batch)
         config = artifact.pipeline.generation_config
-        self._artifact = artifact
         self._start = start
         self._beams = (value(run.options, config, "num_beams") or 1) > 1
         self._end_tokens = end_tokens(run.options, config)
@@ -136,17 +132,8 @@ class _Steps(Abandonment):
     def _ends(self, tokens: Array, index: int) -> bool:
         if int(tokens[-1]) in self._end_tokens or not self._batch.watches[index].alive():
             return True
-        stop = self._batch.items[index].stop
-        if not stop:
-            return False
-        tail = self._decode(tokens[-(_TAIL_TOKENS + max(map(len, stop))) :])
-        return any(text in tail for text in stop)
-
-    def _decode(self, tokens: Array) -> str:
-        encoder = self._artifact.encoder
-        assert encoder is not None
-        with encoder.borrow() as tokenizer:
-            return str(tokenizer.decode(tokens.tolist(), skip_special_tokens=True))
+        ends = self._batch.items[index].ends
+        return ends is not None and ends(tokens)
 
     def result(self, output: Any) -> Rows:
         """The rows of what `generate` returned."""

@@ -36,8 +36,12 @@ def unpad(output: Array, items: Sequence[Item]) -> list[Array]:
     return [row[: item.length] if per_token else row for row, item in zip(output, items, strict=True)]
 
 
-def pad_values(tokenizer: Any) -> dict[str, int]:
-    """The padding value of each of a tokenizer's outputs. Without a padding token any will do, as it is masked."""
+def pad_values(tokenizer: Any, pad_token_id: int | None) -> dict[str, int]:
+    """The padding value of each of a tokenizer's outputs; `pad_token_id` is what the model knows padding by.
+
+    A model without a padding token masks its padding: any value will do.
+    """
     if tokenizer is None:
         return {}
-    return {"input_ids": tokenizer.pad_token_id or 0, "token_type_ids": tokenizer.pad_token_type_id}
+    filler = tokenizer.pad_token_id if pad_token_id is None else pad_token_id
+    return {"input_ids": filler or 0, "token_type_ids": tokenizer.pad_token_type_id}

@@ -45,14 +45,15 @@ class Item:
     """One input as the model reads it.
 
     `arrays` have no batch dimension; those whose first dimension is `length` may be padded in a batch. Only items with
-    equal `run` and equal `alike` share a batch. `stop` holds texts that end the item's generated sequences.
+    equal `run` and equal `alike` share a batch. `ends` says of a sequence's generated tokens (int64, shape (tokens,))
+    whether a stop text has come up in them.
     """
 
     arrays: Row
     length: int
     run: Run
     alike: Hashable = None
-    stop: tuple[str, ...] = ()
+    ends: Callable[[Array], bool] | None = None
 
 
 class Fold(Protocol):

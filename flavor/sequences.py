@@ -5,7 +5,7 @@ still change (half a character, the start of a stop text, a space that clean-up 
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -76,6 +76,15 @@ class TextRules:
         done = done or stopped is not None
         text = text[:stopped] if done else self._settled(whole)[prompt.decoded_chars :]
         return Reply(self._shape(prompt.text, text, done), self._reason(tokens, done, stopped), len(tokens))
+
+    def stops(self, prompt: Prompt) -> Callable[[Array], bool] | None:
+        """Whether a stop text has come up in the tokens behind a prompt; None where the call has no stop texts."""
+        if not self.stop:
+            return None
+        return lambda tokens: any(stop in self._behind(prompt, tokens) for stop in self.stop)
+
+    def _behind(self, prompt: Prompt, tokens: Array) -> str:
+        return self._decode([*prompt.tokens, *tokens.tolist()])[prompt.decoded_chars :]
 
     def _decode(self, tokens: Sequence[int]) -> str:
         with self.encoder.borrow() as tokenizer:

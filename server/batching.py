@@ -102,7 +102,7 @@ class Queue(Generic[EntryT]):
     def _around(self, order: int, seed: EntryT, dropped: list[EntryT]) -> tuple[EntryT, ...]:
         """The seed with its nearest neighbours in length that are alive and fit."""
         lane = self._lane(seed.item)
-        dead = [place for _, place, entry in lane if not entry.alive()]
+        dead = [place for _, place, entry in lane if place != order and not entry.alive()]
         dropped.extend(self._remove(place) for place in dead)
         at = bisect_left(lane, (seed.item.length, order), key=_position)
         first, last = _widest_fit([length for length, _, _ in lane], at, self._budget)

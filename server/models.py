@@ -92,11 +92,15 @@ class Models:
             if len(self.entries) == 1:
                 return self.entries[0]
             raise InvalidInput.at("model", f"is empty, and this server has several: {self._names()}")
-        name, at, selector = wanted.rpartition("@")
-        named = [entry for entry in self.entries if entry.name == (name if at else wanted)]
-        if not named:
-            raise UnknownModel(f"no model is named {wanted!r}; this server has {self._names()}")
-        return self._select(named, selector) if at else named[0]
+        if named := self._named(wanted):
+            return named[0]
+        name, _, selector = wanted.rpartition("@")
+        if named := self._named(name):
+            return self._select(named, selector)
+        raise UnknownModel(f"no model is named {wanted!r}; this server has {self._names()}")
+
+    def _named(self, name: str) -> Sequence[ModelInService]:
+        return [entry for entry in self.entries if entry.name == name]
 
     def _select(self, named: Sequence[ModelInService], selector: str) -> ModelInService:
         for entry in named:

@@ -104,6 +104,7 @@ class Pump:
             fresh, job.fresh = job.fresh, {}
             if fresh:
                 yield fresh, job.answer(())
+        job.done.result()
         yield {}, job.answer(())
 
     async def close(self) -> None:
@@ -145,6 +146,8 @@ class Pump:
         batch = Batch(tuple(entry.item for entry in entries), tuple(entry.job.call for entry in entries))
         try:
             rows = self._rows(batch, entries)
+            if len(rows) != len(entries):
+                raise RuntimeError(f"the backend gave {len(rows)} rows for {len(entries)} items")
         except Exception as error:
             if len(entries) == 1:
                 self._loop.call_soon_threadsafe(entries[0].job.fail, _failure(error))
@@ -166,7 +169,7 @@ class Pump:
         return rows
 
     def _publish(self, entries: Sequence[_Entry], rows: Sequence[Row]) -> None:
-        for entry, row in zip(entries, rows, strict=True):
+        for entry, row in zip(entries, rows, strict=False):
             if entry.job.moved is not None:
                 entry.job.fresh[entry.index] = row
                 entry.job.notify()
@@ -187,7 +190,8 @@ class Pump:
 def _failure(error: Exception) -> Exception:
     """What a failed run means for the one call whose items were in it."""
     if isinstance(error, RefusedOptions):
-        return InvalidInput.at("parameters", f"the model refused these options: {str(error).splitlines()[0]}")
+        first_line = str(error).strip().partition("\n")[0]
+        return InvalidInput.at("parameters", f"the model refused these options: {first_line or 'it says no more'}")
     failure = ExecutionFailed("the model failed on this request")
     failure.__cause__ = error
     return failure

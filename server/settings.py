@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_settings import SettingsConfigDict
+from pydantic_settings.exceptions import SettingsError as SourceError
 
 from savor.server.config import Settings
 
@@ -35,8 +36,11 @@ def read_settings(file: Path | None, flags: Mapping[str, Any]) -> Settings:
         return FromFile(**_given(flags))
     except ValidationError as error:
         raise SettingsError("\n".join(_lines(error))) from None
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file} is not TOML: {error}") from None
+    except SourceError as error:
+        # What pydantic-settings can't read as JSON; its cause has the place.
+        raise SettingsError(f"{error}: {error.__cause__}") from None
 
 
 def _given(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -54,7 +58,7 @@ def _lines(error: ValidationError) -> Iterator[str]:
 
 
 def _nearest(name: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(name, known, 1, cutoff=0.5)
+    close = difflib.get_close_matches(name, [other for other in known if other != name], 1, cutoff=0.5)
     return f"; did you mean {close[0]}?" if close else ""
 
 

@@ -23,8 +23,9 @@ from savor.flavor import errors
 _log = logging.getLogger(__name__)
 
 _DOMAIN = "savor"
-_DETAIL_CHARS = 4096
-"""Details travel in HTTP/2 trailers, which clients and proxies bound."""
+_MESSAGE_BYTES, _DETAIL_BYTES, _MOST_VIOLATIONS = 600, 2400, 16
+"""Errors travel in trailers, of which 8 KiB arrive for sure. There the message stands twice, once with three characters
+for a byte that is not ASCII, and the details in base64."""
 
 CODES: dict[type[errors.SavorError], grpc.StatusCode] = {
     errors.InvalidInput: grpc.StatusCode.INVALID_ARGUMENT,
@@ -78,9 +79,12 @@ def _internal(error: BaseException) -> Status:
 
 
 def _bad_request(error: errors.InvalidInput) -> error_details_pb2.BadRequest:
+    told = error.violations[:_MOST_VIOLATIONS]
+    share = _DETAIL_BYTES // len(told)
     kind = error_details_pb2.BadRequest.FieldViolation
-    violations = [kind(field=v.field, description=v.problem[:_DETAIL_CHARS]) for v in error.violations[:16]]
-    return error_details_pb2.BadRequest(field_violations=violations)
+    return error_details_pb2.BadRequest(
+        field_violations=[kind(field=_cut(v.field, share // 3), description=_cut(v.problem, share // 2)) for v in told]
+    )
 
 
 def _status(code: grpc.StatusCode, sentence: str, details: list[Message]) -> Status:
@@ -89,7 +93,13 @@ def _status(code: grpc.StatusCode, sentence: str, details: list[Message]) -> Sta
         box = any_pb2.Any()
         box.Pack(detail)
         packed.append(box)
-    return Status(code=code.value[0], message=sentence[:_DETAIL_CHARS], details=packed)
+    return Status(code=code.value[0], message=_cut(sentence, _MESSAGE_BYTES), details=packed)
+
+
+def _cut(text: str, size: int) -> str:
+    """The text, or as much of it as fits into `size` bytes of UTF-8."""
+    data = text.encode()
+    return text if len(data) <= size else data[: size - 3].decode(errors="ignore") + "…"
 
 
 def _duration(seconds: float) -> Duration:

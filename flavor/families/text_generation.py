@@ -144,9 +144,12 @@ def prepare(request: GenerateTextRequest, artifact: Artifact) -> Prepared:
         rows = [_encode(text, f"inputs[{i}]", encoding, pipe) for i, text in enumerate(texts)]
     generating = generation.settle(generating, pipe.generation_config, artifact.limits, request.parameters)
     rules = replace(rules, stop=request.stop, end_tokens=sequences.end_tokens(generating, pipe.generation_config))
-    plan = _Plan(generating, request, artifact)
-    items = tuple(plan.item(f"inputs[{i}]", row) for i, row in enumerate(rows))
     prompts = tuple(rules.prompt(text, row["input_ids"].tolist()) for text, row in zip(texts, rows, strict=True))
+    plan = _Plan(generating, request.seed, artifact)
+    items = tuple(
+        replace(plan.item(f"inputs[{i}]", row), ends=rules.stops(prompt))
+        for i, (row, prompt) in enumerate(zip(rows, prompts, strict=True))
+    )
     call = _Call(rules, prompts)
     return Prepared(items, call.decode, warnings, call.fold)
 
@@ -210,18 +213,18 @@ class _Plan:
     """How a call's prompts are run."""
 
     options: Mapping[str, Any]
-    request: GenerateTextRequest
+    seed: int | None
     artifact: Artifact
 
     def item(self, field: str, row: Row) -> Item:
         tokens = len(row["input_ids"])
         config = self.artifact.pipeline.generation_config
         options = generation.counted_from_prompt(self.options, config, tokens, self._room(field, tokens), field)
-        run = generation.run(options, self.request.seed)
+        run = generation.run(options, self.seed)
         alike: Hashable = (*row, tokens) if generation.sees_padding(self.options, config) else tuple(row)
-        if self.request.seed is not None:
+        if self.seed is not None:
             alike = solo()
-        return Item(row, tokens, run, alike, self.request.stop)
+        return Item(row, tokens, run, alike)
 
     def _room(self, field: str, tokens: int) -> int:
         """How many tokens may follow the prompt: what the model's positions leave, and what the operator allows."""

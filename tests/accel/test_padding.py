@@ -95,14 +95,19 @@ def test_only_positions_that_padding_added_are_cut(shape: tuple[int, ...], expec
 
 
 def test_padding_values_are_the_tokenizers() -> None:
-    assert pad_values(tiny_models.tokenizer(bert=True)) == {"input_ids": 0, "token_type_ids": 0}
-    assert pad_values(tiny_models.ctc_recognizer().tokenizer)["input_ids"] == 0
+    assert pad_values(tiny_models.tokenizer(bert=True), None) == {"input_ids": 0, "token_type_ids": 0}
+    assert pad_values(tiny_models.ctc_recognizer().tokenizer, None)["input_ids"] == 0
 
 
 def test_without_a_padding_token_any_will_do() -> None:
     assert tiny_models.tokenizer(bert=False).pad_token_id is None
-    assert pad_values(tiny_models.tokenizer(bert=False))["input_ids"] == 0
+    assert pad_values(tiny_models.tokenizer(bert=False), None)["input_ids"] == 0
 
 
 def test_without_a_tokenizer_there_is_nothing_to_pad_with() -> None:
-    assert pad_values(None) == {}
+    assert pad_values(None, None) == {}
+
+
+def test_a_models_own_padding_token_comes_first() -> None:
+    """It is what a model that looks for padding looks for."""
+    assert pad_values(tiny_models.tokenizer(bert=True), 599)["input_ids"] == 599

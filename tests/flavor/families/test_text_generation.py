@@ -116,8 +116,12 @@ def test_the_models_own_default_is_cut_to_what_the_operator_allows() -> None:
     assert item.run.options["max_new_tokens"] == 5
 
 
-def test_stop_texts_go_with_the_item() -> None:
-    assert _item(_request("a", stop=("x", "yz"))).stop == ("x", "yz")
+def test_an_item_knows_when_a_stop_text_has_come_up() -> None:
+    ends = _item(_request("a", stop=("work", "yz"))).ends
+    assert ends is not None
+    assert not ends(np.array(_tokens(" the wor")))
+    assert ends(np.array(_tokens(" the work is")))
+    assert _item(_request("a")).ends is None
 
 
 def test_equal_options_share_a_batch_whatever_the_prompts() -> None:
