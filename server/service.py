@@ -137,9 +137,9 @@ class FamilyService:
                 yield wire.write(piece, route.response)
         yield _sealed(GetMessageClass(route.response)(), times, prepared, entry)
 
-    async def _prepare(self, route: Route, message: Message) -> tuple[ModelInService, Loaded, Prepared, _Times]:
+    async def _prepare(self, route: Route, message: Any) -> tuple[ModelInService, Loaded, Prepared, _Times]:
         started_s = time.perf_counter()
-        entry = self._models.find(message.model)  # type: ignore[attr-defined]
+        entry = self._models.find(message.model)
         loaded = entry.ready()
         _check_family(route, entry, loaded)
         request = wire.read(message, route.method.request)
