@@ -69,8 +69,7 @@ class TextRules:
 
     def reply(self, prompt: Prompt, tokens: Array, *, done: bool) -> Reply:
         """The text of `tokens` (int64, shape (generated,)), the whole of it where the sequence is done."""
-        # Decoded with its prompt, as the pipeline does it: clean-up looks across the border.
-        whole = self._decode([*prompt.tokens, *tokens.tolist()])
+        whole = self._whole(prompt, tokens)
         text = whole[prompt.decoded_chars :]
         stopped = min((at for at in map(text.find, self.stop) if at >= 0), default=None)
         done = done or stopped is not None
@@ -81,10 +80,16 @@ class TextRules:
         """Whether a stop text has come up in the tokens behind a prompt; None where the call has no stop texts."""
         if not self.stop:
             return None
-        return lambda tokens: any(stop in self._behind(prompt, tokens) for stop in self.stop)
 
-    def _behind(self, prompt: Prompt, tokens: Array) -> str:
-        return self._decode([*prompt.tokens, *tokens.tolist()])[prompt.decoded_chars :]
+        def stops(tokens: Array) -> bool:
+            text = self._whole(prompt, tokens)[prompt.decoded_chars :]
+            return any(stop in text for stop in self.stop)
+
+        return stops
+
+    def _whole(self, prompt: Prompt, tokens: Array) -> str:
+        """A sequence decoded with its prompt, as the pipeline does it: clean-up looks across the border."""
+        return self._decode([*prompt.tokens, *tokens.tolist()])
 
     def _decode(self, tokens: Sequence[int]) -> str:
         with self.encoder.borrow() as tokenizer:

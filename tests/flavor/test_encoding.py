@@ -10,8 +10,8 @@ import torch
 import transformers
 from transformers import AutoModel
 
-from savor.flavor.encoding import TextEncoder, max_positions
-from savor.flavor.errors import InvalidInput
+from savor.flavor.encoding import TextEncoder, check_options, max_positions
+from savor.flavor.errors import InvalidInput, UnsupportedParameter
 from tests import tiny_models
 
 LONG = "word " * 200
@@ -116,6 +116,56 @@ def test_return_tensors_changes_nothing(kind: str) -> None:
 def test_what_the_tokenizer_does_not_take_is_refused(options: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput, match=r"parameters\."):
         _encoder(16).encode(["a"], ["inputs[0]"], options)
+
+
+TAKEN: dict[str, list[Any]] = {
+    "truncation": [True, False, "longest_first", "only_first", "only_second", "do_not_truncate", None],
+    "padding": [True, False, "longest", "max_length", "do_not_pad", None],
+    "max_length": [1, 512, None],
+    "add_special_tokens": [True, False, None],
+    "return_attention_mask": [True, False],
+    "return_token_type_ids": [True, False],
+}
+NOT_TAKEN: dict[str, list[Any]] = {
+    "truncation": ["sometimes", 2, [True], {}],
+    "padding": ["wide", 3],
+    "max_length": [0, -1, 1.5, True, "long", [5]],
+    "add_special_tokens": ["yes", 1],
+    "return_attention_mask": ["no"],
+    "return_token_type_ids": [0],
+}
+
+
+def _cases(table: dict[str, list[Any]]) -> list[Any]:
+    return [pytest.param(key, value, id=f"{key}={value!r}") for key, values in table.items() for value in values]
+
+
+@pytest.mark.parametrize(("key", "value"), _cases(TAKEN))
+def test_options_that_a_tokenizer_takes(key: str, value: Any) -> None:
+    check_options({key: value})
+
+
+@pytest.mark.parametrize(("key", "value"), _cases(NOT_TAKEN))
+def test_values_that_an_option_can_not_have_are_named(key: str, value: Any) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        check_options({key: value})
+    assert [violation.field for violation in caught.value.violations] == [f"parameters.{key}"]
+    assert repr(value) in str(caught.value)
+
+
+RESHAPING = ["return_overflowing_tokens", "return_offsets_mapping", "return_length", "is_split_into_words", "stride"]
+
+
+def test_options_that_change_the_shape_of_the_answer_are_refused_at_once() -> None:
+    with pytest.raises(UnsupportedParameter) as caught:
+        check_options(dict.fromkeys(RESHAPING, True))
+    assert [violation.field for violation in caught.value.violations] == [f"parameters.{key}" for key in RESHAPING]
+
+
+@pytest.mark.parametrize("max_tokens", [64, None], ids=["the model's limit", "none"])
+def test_padding_has_its_bound(max_tokens: int | None) -> None:
+    with pytest.raises(InvalidInput, match=r"parameters\.max_length"):
+        _encoder(max_tokens).encode(["a"], ["inputs[0]"], {"padding": "max_length", "max_length": 10**9})
 
 
 def test_truncation_of_one_caller_is_not_seen_by_another() -> None:

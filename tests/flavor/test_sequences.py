@@ -200,6 +200,44 @@ def test_a_stop_text_ends_a_growing_sequence() -> None:
     assert reply == Reply("a ", FinishReason.STOP_SEQUENCE, len(_tokens("a END")))
 
 
+@pytest.mark.parametrize(("stop", "text", "expected"), STOPS)
+def test_execution_sees_a_stop_text_exactly_when_the_text_does(stop: tuple[str, ...], text: str, expected: str) -> None:
+    text_rules, tokens = _rules(full_text=False, stop=stop), np.array(_tokens(text), np.int64)
+    prompt = text_rules.prompt("P", _tokens("P"))
+    stops = text_rules.stops(prompt)
+    assert stops is not None
+    for count in range(len(tokens) + 1):
+        growing = text_rules.reply(prompt, tokens[:count], done=False)
+        assert stops(tokens[:count]) == (growing.finish_reason is FinishReason.STOP_SEQUENCE)
+    assert stops(tokens) == (expected != text)
+
+
+def test_without_stop_texts_there_is_nothing_to_look_for() -> None:
+    assert _rules().stops(_rules().prompt("P", _tokens("P"))) is None
+
+
+class _CountingTokenizer:
+    """The tokenizer, which counts how often it decodes: at every step of every sequence that is what it costs."""
+
+    def __init__(self) -> None:
+        self.decoded = 0
+
+    def decode(self, *arguments: Any, **options: Any) -> str:
+        self.decoded += 1
+        return TOKENIZER.decode(*arguments, **options)
+
+
+def test_many_stop_texts_are_looked_for_in_one_decoding() -> None:
+    counting = _CountingTokenizer()
+    text_rules = TextRules(TextEncoder(counting, None), stop=tuple(f"stop {number}" for number in range(16)))
+    prompt = text_rules.prompt("P", _tokens("P"))
+    stops = text_rules.stops(prompt)
+    assert stops is not None
+    counting.decoded = 0
+    assert not stops(np.array(_tokens("a text"), np.int64))
+    assert counting.decoded == 1
+
+
 REASONS = [
     pytest.param([5, END], FinishReason.END_TOKEN, id="an end token"),
     pytest.param([5, 6], FinishReason.LENGTH, id="none"),

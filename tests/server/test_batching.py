@@ -164,9 +164,9 @@ def test_nobody_starves_though_others_keep_coming() -> None:
 
 
 def test_those_nearest_in_length_join_first() -> None:
-    queue = _queue([_entry(10), _entry(20), _entry(11), _entry(9), _entry(30)], Budget(batch_items=3, padding=1.0))
-    assert _lengths(queue.cut()) == [9, 10, 11]
-    assert _lengths(queue.cut()) == [20, 30]
+    queue = _queue([_entry(10), _entry(4), _entry(12), _entry(30), _entry(11)], Budget(batch_items=3, padding=1.0))
+    assert _lengths(queue.cut()) == [10, 11, 12]
+    assert _lengths(queue.cut()) == [4, 30]
 
 
 def test_padding_counts_as_tokens() -> None:

@@ -304,12 +304,15 @@ async def test_a_reader_who_falls_behind_gets_the_latest() -> None:
     assert seen[-1] == 500
 
 
-async def test_a_stream_and_a_call_share_their_steps() -> None:
+@pytest.mark.parametrize("first", [0, 1], ids=["the stream first", "the call first"])
+async def test_a_stream_and_a_call_share_their_steps(first: int) -> None:
     async with pumping(press := Press()) as pump:
         async with standstill(pump, press):
-            [stream, call] = await _admitted(_pieces(pump, _growing(4)), _ask(pump, _growing(2)))
-        assert (await stream)[-2] == {0: 4}
-        assert await call == [2]
+            asking = [_pieces(pump, _growing(4)), _ask(pump, _growing(2))]
+            tasks = await _admitted(*(asking if first == 0 else reversed(asking)))
+        answers = await asyncio.gather(*tasks)
+    assert answers[first][-2] == {0: 4}
+    assert answers[1 - first] == [2]
     assert sorted(press.batches[1]) == [2, 4]
 
 

@@ -186,6 +186,22 @@ def test_what_the_pipeline_does_not_take_is_refused(parameters: dict[str, Any]) 
         prepare(_request("a", **parameters), artifact("generator", **OPEN))
 
 
+REACHING_TOO_FAR = [
+    pytest.param({"tokenizer_encode_kwargs": {"truncation": True}}, id="the tokenizer's keywords"),
+    pytest.param({"continue_final_message": True}, id="a chat's last message"),
+    pytest.param({"prefix": 3}, id="a prefix that is no text"),
+    pytest.param({"max_length": 0}, id="no length"),
+    pytest.param({"add_special_tokens": "yes"}, id="special tokens by word"),
+]
+
+
+@pytest.mark.parametrize("parameters", REACHING_TOO_FAR)
+def test_what_a_request_can_not_set_is_named(parameters: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        prepare(_request("a", **parameters), artifact("generator", **OPEN))
+    assert [violation.field for violation in caught.value.violations] == [f"parameters.{key}" for key in parameters]
+
+
 def test_it_is_unsupported_where_the_key_is_at_fault() -> None:
     with pytest.raises(UnsupportedParameter, match=r"parameters\.frobnicate"):
         prepare(_request("a", frobnicate=1), artifact("generator", **OPEN))
