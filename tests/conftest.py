@@ -14,6 +14,11 @@ from savor.client import Client, connect
 from tests.serving import Serving
 
 
+# CI tries the same examples each time, so that what fails there fails for its own change; elsewhere they vary.
+hypothesis.settings.register_profile("savor", deadline=None, derandomize=bool(os.environ.get("CI")))
+hypothesis.settings.load_profile("savor")
+
+
 @pytest.fixture(scope="session")
 def serving() -> Iterator[Callable[..., Serving]]:
     """Starts servers in this process, each once for the whole run: `serving("classifier", "encoder")`."""

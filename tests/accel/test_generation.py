@@ -210,6 +210,17 @@ def test_beams_have_nothing_to_show_before_their_end(random: tuple[Artifact, Eag
     assert [_sequences(row) for row in last] == [_sequences(row) for row in backend.run(batch(*items))]
 
 
+def test_beams_end_with_their_end_tokens(random: tuple[Artifact, EagerBackend]) -> None:
+    model, backend = random
+    ends = list(range(0, 600, 5))
+    items = _items(model, "one", num_beams=3, num_return_sequences=3, max_new_tokens=20, eos_token_id=ends)
+    sequences = _sequences(backend.run(batch(*items))[0])
+    assert len({len(ids) for ids in sequences}) > 1
+    for ids in sequences:
+        assert not set(ids[:-1]) & set(ends)
+        assert ids[-1] in ends or len(ids) == 20
+
+
 def test_a_reader_who_stops_ends_the_generation(endless: tuple[Artifact, EagerBackend]) -> None:
     """The watch counts the steps: each looks at it at least once, and there would be hundreds."""
     model, backend = endless

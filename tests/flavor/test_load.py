@@ -150,6 +150,7 @@ def test_an_adapter_on_a_base_model_on_disk(tmp_path: Path) -> None:
     torch.testing.assert_close(loaded.pipeline.model(tokens).logits, original(tokens).logits)
     unadapted = artifact("generator").pipeline.model(tokens).logits
     assert not torch.allclose(loaded.pipeline.model(tokens).logits, unadapted, atol=0.1)
+    assert not loaded.pipeline.model.training
     assert loaded.encoder is not None
     assert loaded.encoder.max_tokens == 96
 

@@ -57,7 +57,7 @@ def test_a_stream_adds_up_to_the_text(client: Client, model: str) -> None:
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.lists(st.text(min_size=1, max_size=30), min_size=1, max_size=4))
+@given(st.lists(st.text(min_size=1, max_size=20), min_size=1, max_size=4))
 def test_any_prompt(client: Client, prompts: list[str]) -> None:
     assert texts(client.generate_text(prompts, model="generator-bare")) == pyfunc("generator-bare").predict(prompts)
 

@@ -1,5 +1,6 @@
 """text-classification: what is prepared, and scores that are transformers' own."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,13 +14,13 @@ from savor.flavor.families.text_classification import (
     FAMILY,
     ClassifyTextRequest,
     ClassifyTextResponse,
-    ScoredLabel,
     TextClassificationInput,
     prepare,
 )
 from savor.flavor.item import Forward
 from savor.flavor.limits import Limits
 from savor.flavor.params import Unknown
+from tests import tiny_models
 from tests.flavor.artifacts import artifact
 from tests.flavor.families.forward import answer
 
@@ -49,6 +50,13 @@ def test_scores_are_the_pipelines(recipe: str) -> None:
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_one_label_by_default(recipe: str) -> None:
     model = artifact(recipe)
+    response = answer(prepare(_request("one text"), model), model)
+    assert [model.pipeline("one text")] == _records(response)
+
+
+def test_a_single_label_is_a_sigmoid_as_the_pipelines() -> None:
+    model = replace(artifact("classifier"), pipeline=tiny_models.classifier(1))
+    assert model.pipeline.model.config.problem_type is None
     response = answer(prepare(_request("one text"), model), model)
     assert [model.pipeline("one text")] == _records(response)
 
@@ -115,8 +123,10 @@ def test_how_many_labels(recipe: str, top_k: int | None, parameters: dict[str, A
 
 
 def test_equal_scores_keep_the_order_of_the_labels() -> None:
-    labels = prepare(_request("a", top_k=0), artifact("classifier")).decode([{"output": np.zeros(3)}]).results[0].labels
-    assert labels == tuple(ScoredLabel(f"LABEL_{index}", pytest.approx(1 / 3)) for index in range(3))
+    model = replace(artifact("classifier"), pipeline=tiny_models.classifier(100))
+    logits = np.tile(np.array([0.0, 1.0], np.float32), 50)
+    labels = prepare(_request("a", top_k=0), model).decode([{"output": logits}]).results[0].labels
+    assert [label.label for label in labels] == [f"LABEL_{n}" for n in (*range(1, 100, 2), *range(0, 100, 2))]
 
 
 BAD = [
