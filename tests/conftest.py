@@ -8,11 +8,11 @@ os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 
 from collections.abc import Callable, Iterator
 
+import hypothesis
 import pytest
 
 from savor.client import Client, connect
 from tests.serving import Serving
-
 
 # CI tries the same examples each time, so that what fails there fails for its own change; elsewhere they vary.
 hypothesis.settings.register_profile("savor", deadline=None, derandomize=bool(os.environ.get("CI")))

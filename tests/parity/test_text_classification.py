@@ -47,7 +47,8 @@ def test_a_batch_in_order(client: Client, model: str) -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.text(min_size=1, max_size=14).map(lambda text: "x" + text), min_size=1, max_size=5))
 def test_any_text(client: Client, texts: list[str]) -> None:
-    # Short enough for the model, whatever the characters: beyond its positions MLflow fails in torch. The x in front keeps a text from being a Python literal: see test_a_literal_is_text.
+    # Short enough for the model, whatever the characters: beyond its positions MLflow fails in torch. The x in front
+    # keeps a text from being a Python literal: see test_a_literal_is_text.
     expected = rows(pyfunc("classifier").predict(texts))
     answered = labels(client.classify_text(texts, model="classifier"))
     assert answered == [(label, pytest.approx(score, abs=1e-5)) for label, score in expected]
