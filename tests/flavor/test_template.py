@@ -52,6 +52,7 @@ BROKEN = [
     "{question}",
     "{prompt} {other}",
     "{prompt.x}",
+    "{prompt[0]}",
     "{prompt:{width}}",
     "{prompt:d}",
     "{",

@@ -348,6 +348,26 @@ async def test_a_stream_that_fails_does_not_fail_others() -> None:
         assert good[-2] == {0: 4}
 
 
+async def test_who_leaves_before_a_batch_fails_does_not_run_again() -> None:
+    async with pumping(press := Press()) as pump:
+        press.fuse.clear()
+        call = Call(60.0)
+
+        async def leave() -> None:
+            async for _ in pump.stream(_growing(2), call):
+                call.leave()
+                press.fuse.set()
+                return
+
+        async with standstill(pump, press):
+            tasks = await _admitted(_pieces(pump, _growing(-1)), leave())
+        guilty, _ = await asyncio.gather(*tasks, return_exceptions=True)
+        assert isinstance(guilty, ExecutionFailed)
+        assert await _ask(pump, _items(4)) == [8]
+    assert sorted(press.batches[1]) == [-1, 2]
+    assert press.batches[2:] == [[-1], [4]]
+
+
 async def test_a_stream_whose_reader_leaves_ends() -> None:
     async with pumping(Press()) as pump:
         call = Call(60.0)

@@ -197,6 +197,10 @@ UNHEARD = [
     pytest.param({"max_new_tokens": 0}, "parameters.max_new_tokens", id="no tokens"),
     pytest.param({"num_beams": 99}, "parameters.num_beams", id="too many beams"),
     pytest.param({"frobnicate": 1}, "parameters.frobnicate", id="an unknown keyword"),
+    pytest.param({"temperature": "hot"}, "parameters.temperature", id="a temperature that is text"),
+    pytest.param({"temperature": -1.0}, "parameters.temperature", id="a temperature below 0"),
+    pytest.param({"temperature": []}, "parameters.temperature", id="no temperatures"),
+    pytest.param({"no_speech_threshold": "x"}, "parameters.no_speech_threshold", id="a threshold that is text"),
 ]
 
 
