@@ -1,7 +1,7 @@
 """Recordings to samples: float32, one channel, at the model's rate; decoded in process by FFmpeg's libraries (PyAV).
 
 Nothing that a caller sends is trusted: length is bounded while decoding, samples must be finite, and a recording that
-was cut short is refused rather than half understood.
+is shorter than its header says is refused rather than half understood. MP3 and Ogg are streams that say no length.
 """
 
 import io

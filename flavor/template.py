@@ -1,5 +1,7 @@
 """Prompt templates: texts of the five tasks that MLflow templates are put into the saved template, verbatim."""
 
+from string import Formatter
+
 from savor.flavor.errors import LoadRefused
 
 TEMPLATED_TASKS = frozenset(
@@ -23,6 +25,9 @@ def check(template: object, task: str) -> str | None:
     try:
         if not isinstance(template, str):
             raise TypeError(f"it is a {type(template).__name__}")
+        fields = [name for _, name, _, _ in Formatter().parse(template) if name is not None]
+        if fields != ["prompt"]:
+            raise ValueError("it must have one field, {prompt}")
         fill(template, "x")
     except (KeyError, IndexError, ValueError, TypeError, AttributeError) as error:
         raise LoadRefused(f"the saved prompt template can't be filled with a prompt: {error}") from None

@@ -20,6 +20,8 @@ from savor.server.call import Call
 
 _log = logging.getLogger(__name__)
 
+_TOO_LATE = "the call's time was over before the model came to it"
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -131,7 +133,7 @@ class Pump:
         while True:
             cut = self._queue.cut()
             for entry in cut.dropped:
-                entry.job.fail(DeadlinePassed("the call's time was over before the model came to it"))
+                entry.job.fail(DeadlinePassed(_TOO_LATE))
             if cut.batch:
                 await self._loop.run_in_executor(self._thread, self._execute, cut.batch)
             elif self._closing:
@@ -154,7 +156,10 @@ class Pump:
                 return
             _log.warning("a batch of %d items failed, they run again one by one", len(entries), exc_info=error)
             for entry in entries:
-                self._execute([entry])
+                if entry.alive():
+                    self._execute([entry])
+                else:
+                    self._loop.call_soon_threadsafe(entry.job.fail, DeadlinePassed(_TOO_LATE))
             return
         spent_s = time.perf_counter() - started_s
         self._loop.call_soon_threadsafe(self._deliver, entries, rows, started_s, spent_s)

@@ -4,7 +4,7 @@ Cutting into pieces and joining their texts are transformers' own steps (Automat
 and postprocess); in between, each piece is an item that runs in our batches.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import islice
@@ -15,7 +15,7 @@ import numpy as np
 from savor.flavor import audio, generation, uri
 from savor.flavor.artifact import Artifact
 from savor.flavor.audio import PcmAudio, PcmEncoding, Samples
-from savor.flavor.errors import InvalidInput, UnsupportedParameter
+from savor.flavor.errors import InvalidInput, UnsupportedParameter, Violation
 from savor.flavor.family import Family, Method
 from savor.flavor.item import Item, Prepared, Row, as_row, forwarding
 
@@ -125,18 +125,25 @@ def _split(options: Mapping[str, Any], asked: Collection[str], artifact: Artifac
     return _Options({**pipe._preprocess_params, **cutting}, {**pipe._forward_params, **forward}, joining)
 
 
-_WHISPER_ONLY = frozenset(
-    {
-        "language",
-        "task",
-        "temperature",
-        "condition_on_prev_tokens",
-        "compression_ratio_threshold",
-        "logprob_threshold",
-        "no_speech_threshold",
-    }
-)
-"""Keywords of Whisper's own generate. Its temperature may be 0, or a list to fall back along."""
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")
+
+
+def _is_temperature(value: Any) -> bool:
+    steps = value if isinstance(value, list | tuple) else [value]
+    return bool(steps) and all(_is_number(step) and step >= 0 for step in steps)
+
+
+_WHISPER_ONLY: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "language": (lambda value: isinstance(value, str), "a language's name or code"),
+    "task": (lambda value: isinstance(value, str), "transcribe or translate"),
+    "temperature": (_is_temperature, "0 or more, or a list of such to fall back along"),
+    "condition_on_prev_tokens": (lambda value: isinstance(value, bool), "true or false"),
+    "compression_ratio_threshold": (_is_number, "a number"),
+    "logprob_threshold": (_is_number, "a number"),
+    "no_speech_threshold": (_is_number, "a number"),
+}
+"""Keywords of Whisper's own generate, with what they may be."""
 
 
 def _check_cutting(options: Mapping[str, Any]) -> None:
@@ -161,7 +168,7 @@ def _check_generation(options: Mapping[str, Any], asked: Collection[str], artifa
         if options:
             raise UnsupportedParameter.at("parameters", f"a CTC model does not take {', '.join(sorted(options))}")
         return
-    whisper = _WHISPER_ONLY if pipe.type == "seq2seq_whisper" else frozenset()
+    whisper = _WHISPER_ONLY if pipe.type == "seq2seq_whisper" else {}
     common = {key: value for key, value in options.items() if key not in whisper}
     generation.settle(common, pipe.generation_config, artifact.limits, asked)
     if whisper:
@@ -171,7 +178,14 @@ def _check_generation(options: Mapping[str, Any], asked: Collection[str], artifa
 def _check_whisper(options: Mapping[str, Any], config: Any) -> None:
     from transformers.models.whisper.tokenization_whisper import TASK_IDS, TO_LANGUAGE_CODE
 
-    spoken = {key: options[key] for key in ("language", "task") if options.get(key) is not None}
+    given = {key: options[key] for key in _WHISPER_ONLY if options.get(key) is not None}
+    wrong = {key: value for key, value in given.items() if not _WHISPER_ONLY[key][0](value)}
+    if wrong:
+        told = (
+            Violation(f"parameters.{k}", f"is {v!r:.80}; it must be {_WHISPER_ONLY[k][1]}") for k, v in wrong.items()
+        )
+        raise InvalidInput(*told)
+    spoken = {key: given[key] for key in ("language", "task") if key in given}
     if spoken and not getattr(config, "is_multilingual", True):
         raise InvalidInput.at(f"parameters.{next(iter(spoken))}", "the model knows English only: leave it out")
     language = spoken.get("language")
