@@ -4,7 +4,7 @@ Cutting into pieces and joining their texts are transformers' own steps (Automat
 and postprocess); in between, each piece is an item that runs in our batches.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import islice
@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from savor.flavor import audio, generation, uri
+from savor.flavor import audio, generation, uri, whisper
 from savor.flavor.artifact import Artifact
 from savor.flavor.audio import PcmAudio, PcmEncoding, Samples
-from savor.flavor.errors import InvalidInput, UnsupportedParameter, Violation
+from savor.flavor.errors import InvalidInput, UnsupportedParameter
 from savor.flavor.family import Family, Method
 from savor.flavor.item import Item, Prepared, Row, as_row, forwarding
 
@@ -125,27 +125,6 @@ def _split(options: Mapping[str, Any], asked: Collection[str], artifact: Artifac
     return _Options({**pipe._preprocess_params, **cutting}, {**pipe._forward_params, **forward}, joining)
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")
-
-
-def _is_temperature(value: Any) -> bool:
-    steps = value if isinstance(value, list | tuple) else [value]
-    return bool(steps) and all(_is_number(step) and step >= 0 for step in steps)
-
-
-_WHISPER_ONLY: Mapping[str, tuple[Callable[[Any], bool], str]] = {
-    "language": (lambda value: isinstance(value, str), "a language's name or code"),
-    "task": (lambda value: isinstance(value, str), "transcribe or translate"),
-    "temperature": (_is_temperature, "0 or more, or a list of such to fall back along"),
-    "condition_on_prev_tokens": (lambda value: isinstance(value, bool), "true or false"),
-    "compression_ratio_threshold": (_is_number, "a number"),
-    "logprob_threshold": (_is_number, "a number"),
-    "no_speech_threshold": (_is_number, "a number"),
-}
-"""Keywords of Whisper's own generate, with what they may be."""
-
-
 def _check_cutting(options: Mapping[str, Any]) -> None:
     """Pieces shorter than a second would make thousands of items of one recording."""
     length, stride = options.get("chunk_length_s"), options.get("stride_length_s")
@@ -168,34 +147,11 @@ def _check_generation(options: Mapping[str, Any], asked: Collection[str], artifa
         if options:
             raise UnsupportedParameter.at("parameters", f"a CTC model does not take {', '.join(sorted(options))}")
         return
-    whisper = _WHISPER_ONLY if pipe.type == "seq2seq_whisper" else {}
-    common = {key: value for key, value in options.items() if key not in whisper}
+    own = whisper.OPTIONS if pipe.type == "seq2seq_whisper" else {}
+    common = {key: value for key, value in options.items() if key not in own}
     generation.settle(common, pipe.generation_config, artifact.limits, asked)
-    if whisper:
-        _check_whisper(options, pipe.generation_config)
-
-
-def _check_whisper(options: Mapping[str, Any], config: Any) -> None:
-    from transformers.models.whisper.tokenization_whisper import TASK_IDS, TO_LANGUAGE_CODE
-
-    given = {key: options[key] for key in _WHISPER_ONLY if options.get(key) is not None}
-    wrong = {key: value for key, value in given.items() if not _WHISPER_ONLY[key][0](value)}
-    if wrong:
-        told = (
-            Violation(f"parameters.{k}", f"is {v!r:.80}; it must be {_WHISPER_ONLY[k][1]}") for k, v in wrong.items()
-        )
-        raise InvalidInput(*told)
-    spoken = {key: given[key] for key in ("language", "task") if key in given}
-    if spoken and not getattr(config, "is_multilingual", True):
-        raise InvalidInput.at(f"parameters.{next(iter(spoken))}", "the model knows English only: leave it out")
-    language = spoken.get("language")
-    if language is not None and str(language).lower().strip("<|>") not in {
-        *TO_LANGUAGE_CODE,
-        *TO_LANGUAGE_CODE.values(),
-    }:
-        raise InvalidInput.at("parameters.language", f"{language!r} is not a language that Whisper knows")
-    if spoken.get("task", "transcribe") not in TASK_IDS:
-        raise InvalidInput.at("parameters.task", f"is {spoken['task']!r}; it must be one of {', '.join(TASK_IDS)}")
+    if own:
+        whisper.check(options, pipe.generation_config)
 
 
 def _samples(given: AudioInput, field: str, artifact: Artifact) -> Samples:
@@ -234,8 +190,8 @@ def _item(piece: Row, options: _Options, artifact: Artifact) -> Item:
     """A piece as an item. Pieces of different shapes never share a batch: padding would change what is heard."""
     features = piece[artifact.pipeline.model.main_input_name]
     forward = dict(options.forward)
-    whisper = artifact.pipeline.type == "seq2seq_whisper"
-    if whisper and features.shape[-1] > artifact.pipeline.feature_extractor.nb_max_frames:
+    is_whisper = artifact.pipeline.type == "seq2seq_whisper"
+    if is_whisper and features.shape[-1] > artifact.pipeline.feature_extractor.nb_max_frames:
         # Whisper finds its way through more than 30 seconds by the times that it predicts.
         forward.setdefault("return_timestamps", True)
         forward["return_timestamps"] = forward["return_timestamps"] or True

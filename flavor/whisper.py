@@ -1,0 +1,49 @@
+"""Whisper's own keywords of `generate`, beside those that every model takes, and what each may be."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from savor.flavor.errors import InvalidInput, Violation
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")
+
+
+def _is_temperature(value: Any) -> bool:
+    steps = value if isinstance(value, list | tuple) else [value]
+    return bool(steps) and all(_is_number(step) and step >= 0 for step in steps)
+
+
+OPTIONS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "language": (lambda value: isinstance(value, str), "a language's name or code"),
+    "task": (lambda value: isinstance(value, str), "transcribe or translate"),
+    "temperature": (_is_temperature, "0 or more, or a list of such to fall back along"),
+    "condition_on_prev_tokens": (lambda value: isinstance(value, bool), "true or false"),
+    "compression_ratio_threshold": (_is_number, "a number"),
+    "logprob_threshold": (_is_number, "a number"),
+    "no_speech_threshold": (_is_number, "a number"),
+}
+"""Keywords of Whisper's own generate, with what they may be."""
+
+
+def check(options: Mapping[str, Any], config: Any) -> None:
+    """Raises InvalidInput for values that the model's `generate` can't have; `config` is its GenerationConfig."""
+    from transformers.models.whisper.tokenization_whisper import TASK_IDS, TO_LANGUAGE_CODE
+
+    given = {key: options[key] for key in OPTIONS if options.get(key) is not None}
+    wrong = {key: value for key, value in given.items() if not OPTIONS[key][0](value)}
+    if wrong:
+        told = (Violation(f"parameters.{k}", f"is {v!r:.80}; it must be {OPTIONS[k][1]}") for k, v in wrong.items())
+        raise InvalidInput(*told)
+    spoken = {key: given[key] for key in ("language", "task") if key in given}
+    if spoken and not getattr(config, "is_multilingual", True):
+        raise InvalidInput.at(f"parameters.{next(iter(spoken))}", "the model knows English only: leave it out")
+    language = spoken.get("language")
+    if language is not None and str(language).lower().strip("<|>") not in {
+        *TO_LANGUAGE_CODE,
+        *TO_LANGUAGE_CODE.values(),
+    }:
+        raise InvalidInput.at("parameters.language", f"{language!r} is not a language that Whisper knows")
+    if spoken.get("task", "transcribe") not in TASK_IDS:
+        raise InvalidInput.at("parameters.task", f"is {spoken['task']!r}; it must be one of {', '.join(TASK_IDS)}")
