@@ -72,7 +72,7 @@ class _Entry:
 
 
 class Pump:
-    """Runs one model's queue. `start` and everything else belong to one event loop."""
+    """Runs one model's queue. Made and used within one event loop."""
 
     def __init__(self, backend: Backend, budget: Budget, name: str) -> None:
         self.backend = backend

@@ -193,8 +193,7 @@ def _item(piece: Row, options: _Options, artifact: Artifact) -> Item:
     is_whisper = artifact.pipeline.type == "seq2seq_whisper"
     if is_whisper and features.shape[-1] > artifact.pipeline.feature_extractor.nb_max_frames:
         # Whisper finds its way through more than 30 seconds by the times that it predicts.
-        forward.setdefault("return_timestamps", True)
-        forward["return_timestamps"] = forward["return_timestamps"] or True
+        forward["return_timestamps"] = forward.get("return_timestamps") or True
     return Item(piece, features.shape[-1], forwarding(forward), alike=features.shape)
 
 
