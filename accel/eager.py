@@ -1,6 +1,7 @@
 """The eager backend: torch as transformers' own pipeline runs it, over whole batches. Every other backend's oracle."""
 
-from collections.abc import Generator, Mapping, Sequence
+import inspect
+from collections.abc import Generator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from savor.accel.backend import BackendInfo, Batch, RefusedOptions
 from savor.accel.generation import Abandonment, Generation
 from savor.accel.padding import pad_values, stack, unpad
 from savor.flavor.artifact import Artifact
-from savor.flavor.item import Array, Generate, Row
+from savor.flavor.item import Array, Forward, Generate, Row, Step, Whole
 
 
 class EagerBackend:
@@ -22,14 +23,23 @@ class EagerBackend:
         self._fill = pad_values(artifact.pipeline.tokenizer, artifact.pipeline.model.config.pad_token_id)
         self._generation = Generation(artifact, self._fill)
         model = artifact.pipeline.model
+        takes_cache = "use_cache" in inspect.signature(model.forward).parameters
+        self._unasked = {"use_cache": False} if takes_cache else {}
+        """Options of every forward pass: nobody reads a cache of keys and values behind it."""
         dtype = str(next(model.parameters()).dtype).removeprefix("torch.")
         self.info = BackendInfo("eager", str(model.device), dtype, "compiled execution is not part of this version")
 
     def run(self, batch: Batch) -> Sequence[Row]:
         """See `Backend.run`."""
-        if isinstance(batch.run, Generate):
-            return self._generation.run(batch, batch.run)
-        return self._forward(batch, batch.run.options)
+        match batch.run:
+            case Forward() as run:
+                return self._forward(batch, run)
+            case Step() as run:
+                return self._step(batch, run)
+            case Generate() as run:
+                return self._generation.run(batch, run)
+            case Whole() as run:
+                return [run.call()]
 
     def stream(self, batch: Batch) -> Generator[Sequence[Row]]:
         """See `Backend.stream`."""
@@ -41,35 +51,42 @@ class EagerBackend:
         self._generation.close()
         self._pipeline = None
 
-    def _forward(self, batch: Batch, options: Mapping[str, Any]) -> Sequence[Row]:
+    def _forward(self, batch: Batch, run: Forward) -> Sequence[Row]:
         if len(batch.items) > 1 and not self._pads():
             singles = (Batch((item,), batch.watches[:1]) for item in batch.items)
-            return [row for single in singles for row in self._forward(single, options)]
-        arrays = stack(batch.items, self._fill)
-        inputs: dict[str, Any] = {name: torch.from_numpy(array) for name, array in arrays.items()}
-        if self._pipeline.task == "automatic-speech-recognition":
-            inputs["is_last"] = True
-            if self._pipeline.model.can_generate():
-                options = {**options, "stopping_criteria": StoppingCriteriaList([Abandonment(batch)])}
+            return [row for single in singles for row in self._forward(single, run)]
+        model = self._pipeline.model
+        with torch.no_grad():
+            outputs = model(**self._inputs(batch), **self._unasked)
+        wanted = {name: outputs[name] for name in run.outputs} or {"output": outputs[0]}
+        rows_of = (lambda array: unpad(array, batch.items)) if run.per_token else list
+        columns = {name: rows_of(_array(value)) for name, value in wanted.items()}
+        return [{name: column[index] for name, column in columns.items()} for index in range(len(batch.items))]
+
+    def _step(self, batch: Batch, run: Step) -> Sequence[Row]:
+        options = dict(run.options)
+        if self._pipeline.model.can_generate():
+            options["stopping_criteria"] = StoppingCriteriaList([Abandonment(batch)])
         try:
-            outputs = self._pipeline.forward(inputs, **options)
+            outputs = self._pipeline.forward({**self._inputs(batch), "is_last": True}, **options)
         except ValueError as error:
             raise RefusedOptions(str(error)) from error
-        return _rows(outputs, batch)
+        named = {name: _array(value) for name, value in outputs.items() if name != "is_last" and value is not None}
+        return [{name: value[index] for name, value in named.items()} for index in range(len(batch.items))]
+
+    def _inputs(self, batch: Batch) -> dict[str, torch.Tensor]:
+        """The batch's arrays on the model's device; real numbers in the model's own type."""
+        model = self._pipeline.model
+        tensors = {name: torch.from_numpy(array) for name, array in stack(batch.items, self._fill).items()}
+        return {
+            name: tensor.to(model.device, model.dtype if tensor.is_floating_point() else None)
+            for name, tensor in tensors.items()
+        }
 
     def _pads(self) -> bool:
         """Whether the model can tell padding: a decoder with a classification head finds its last token by the id."""
         model = self._pipeline.model
         return not (type(model).__name__.endswith("ForSequenceClassification") and model.config.pad_token_id is None)
-
-
-def _rows(outputs: Any, batch: Batch) -> list[Row]:
-    """A row for each item: what the step gives by name where it gives a dict, else its first output."""
-    named = (
-        {"output": outputs[0]} if hasattr(outputs, "to_tuple") else {k: v for k, v in outputs.items() if k != "is_last"}
-    )
-    columns = {name: unpad(_array(value), batch.items) for name, value in named.items() if value is not None}
-    return [{name: column[index] for name, column in columns.items()} for index in range(len(batch.items))]
 
 
 def _array(value: Any) -> Array:

@@ -30,9 +30,9 @@ def _padded(item: Item, name: str, longest: int, fill: int, left: bool) -> Array
 
 
 def unpad(output: Array, items: Sequence[Item]) -> list[Array]:
-    """The rows of an output of shape (items, …), without positions that padding added in front of dimension 1."""
+    """The rows of an output of shape (items, tokens, …), without the positions that padding added behind each."""
     longest = max(item.length for item in items)
-    per_token = output.ndim >= 3 and output.shape[1] == longest
+    per_token = output.ndim >= 2 and output.shape[1] == longest
     return [row[: item.length] if per_token else row for row, item in zip(output, items, strict=True)]
 
 

@@ -15,14 +15,25 @@ Row = Mapping[str, Array]
 
 @dataclass(frozen=True)
 class Forward:
-    """The pipeline's own forward step with `options` (its keyword arguments).
+    """The model's own forward pass.
 
-    Rows hold the model's first output as `output`, without the positions that padding added, or what the step gives by
-    name where it gives a dict. Equal keys mean equal options.
+    Rows hold the model's outputs of these names; without names its first output, as `output`. `per_token` says that the
+    outputs' first dimension is the item's length, so that what padding added is cut.
     """
 
-    key: str = ""
-    options: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    outputs: tuple[str, ...] = ()
+    per_token: bool = False
+
+
+@dataclass(frozen=True)
+class Step:
+    """The pipeline's own forward step with `options` (its keyword arguments); rows hold what it gives by name.
+
+    Equal keys mean equal options.
+    """
+
+    key: str
+    options: Mapping[str, Any] = field(compare=False)
 
 
 @dataclass(frozen=True)
@@ -37,7 +48,17 @@ class Generate:
     seed: int | None = None
 
 
-Run = Forward | Generate
+@dataclass(frozen=True)
+class Whole:
+    """A prediction that is one call of a pipeline from end to end; `call` makes it and gives the row.
+
+    It has the model for itself: such an item shares no batch.
+    """
+
+    call: Callable[[], Row]
+
+
+Run = Forward | Step | Generate | Whole
 
 
 @dataclass(frozen=True)
@@ -73,9 +94,9 @@ class Prepared:
     fold: Callable[[], Fold] | None = None
 
 
-def forwarding(options: Mapping[str, Any]) -> Forward:
+def step(options: Mapping[str, Any]) -> Step:
     """The pipeline's forward step with these options, as a run that equal options share."""
-    return Forward(key_of(options), options)
+    return Step(key_of(options), options)
 
 
 def key_of(options: Mapping[str, Any]) -> str:

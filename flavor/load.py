@@ -35,7 +35,7 @@ class LoadOptions:
 
 def load(saved: SavedModel, options: LoadOptions) -> Artifact:
     """The loaded model. Raises LoadRefused where it can't be served, isn't allowed, or its files are damaged."""
-    table.family_of(saved.task)
+    table.families_of(saved.family_task)
     trust.check(saved, options.trust)
     config, warnings = effective_config(saved, options.model_config)
     for warning in warnings:

@@ -29,6 +29,16 @@ class SavedModel:
     model_id: str
 
     @property
+    def family_task(self) -> str:
+        """The task by which families tell models apart: MLflow's own table has one entry for all translations."""
+        return "translation" if self.task.startswith("translation_") else self.task
+
+    @property
+    def inference_task(self) -> str:
+        """The large-language-model task, such as `llm/v1/chat`, whose payload rules apply; empty for other models."""
+        return str(self.flavor.get("inference_task") or "")
+
+    @property
     def transformers_version(self) -> str:
         """The transformers version that saved the model; empty where it was not recorded."""
         return str(self.flavor.get("transformers_version") or "")

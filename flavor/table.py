@@ -10,12 +10,23 @@ FAMILIES: tuple[Family, ...] = (
     text_classification.FAMILY,
     text_generation.FAMILY,
 )
+"""Of two families that serve a task the first is the one that a model of it is said to belong to."""
 
-_BY_TASK = {task: family for family in FAMILIES for task in family.tasks}
+
+def families_of(task: str) -> tuple[Family, ...]:
+    """The families that serve a pipeline task, at least one. Raises LoadRefused for a task that none serves."""
+    serving = tuple(family for family in FAMILIES if task in family.tasks)
+    if not serving:
+        known = sorted(frozenset().union(*(family.tasks for family in FAMILIES)))
+        raise LoadRefused(f"the pipeline task {task!r} is not served; served are {', '.join(known)}")
+    return serving
 
 
-def family_of(task: str) -> Family:
-    """The family that serves a pipeline task. Raises LoadRefused for one that none serves."""
-    if task not in _BY_TASK:
-        raise LoadRefused(f"the pipeline task {task!r} is not served; served are {', '.join(sorted(_BY_TASK))}")
-    return _BY_TASK[task]
+def rpcs_of(task: str) -> tuple[str, ...]:
+    """The RPCs that answer for models of a task, as "Service/Method"."""
+    return tuple(
+        f"{family.service}/{rpc.name}"
+        for family in families_of(task)
+        for rpc in family.methods
+        if family.serves(rpc, task)
+    )

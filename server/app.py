@@ -62,7 +62,9 @@ class App:
     async def load(self) -> None:
         """Loads and warms every model, then reports SERVING. Raises LoadRefused for one that can't be served."""
         await self._models.load_all()
-        families = {entry.loaded.family.service for entry in self._models.entries if entry.loaded}
+        families = {
+            family.service for entry in self._models.entries if entry.loaded for family in entry.loaded.families
+        }
         served = [f"savor.v1.{service}" for service in sorted(families)]
         await self._report(_SERVING, ("", _MODEL_SERVICE, *served))
         self._was_serving = True

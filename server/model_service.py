@@ -44,13 +44,12 @@ def describe(entry: ModelInService) -> model_pb2.Model:
 def _loaded(entry: ModelInService, loaded: Loaded) -> model_pb2.Model:
     saved = loaded.artifact.saved
     backend = loaded.pump.backend.info
-    service = f"savor.v1.{loaded.family.service}"
     return model_pb2.Model(
         version=entry.version,
         aliases=entry.aliases,
         task=saved.task,
-        family=loaded.family.name,
-        methods=[f"{service}/{method.name}" for method in loaded.family.methods],
+        family=loaded.families[0].name,
+        methods=[f"savor.v1.{rpc}" for rpc in loaded.rpcs],
         signature_json=json.dumps(saved.signature.to_dict()) if saved.signature is not None else "",
         parameters=[_parameter(spec) for spec in saved.params_schema or ()],
         unknown_parameters=loaded.artifact.unknown_params.value,

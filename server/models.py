@@ -42,8 +42,14 @@ class Loaded:
 
     source: Source
     artifact: Artifact
-    family: Family
+    families: tuple[Family, ...]
+    """Those that serve the model; the first is its own."""
     pump: Pump
+
+    @property
+    def rpcs(self) -> tuple[str, ...]:
+        """The RPCs that answer for the model, as "Service/Method"."""
+        return table.rpcs_of(self.artifact.saved.family_task)
 
 
 @dataclass(eq=False)
@@ -119,11 +125,13 @@ class Models:
         for entry in self.entries:
             _log.info("loading %s from %s", entry.name, entry.settings.uri)
             source, artifact, backend = await _in_background(_load, entry.settings, self.settings.mlflow)
-            family = table.family_of(artifact.saved.task)
-            generates = await _in_background(_warm, family, artifact, backend)
+            families = table.families_of(artifact.saved.family_task)
+            generates = await _in_background(_warm, families[0], artifact, backend)
             pump = Pump(backend, _budget(entry.settings.batch, generates, backend.info.device), entry.name)
-            entry.loaded = Loaded(source, artifact, family, pump)
-            _log.info("%s is ready: %s on %s, %s", entry.name, family.name, backend.info.device, backend.info.dtype)
+            entry.loaded = Loaded(source, artifact, families, pump)
+            _log.info(
+                "%s is ready: %s on %s, %s", entry.name, families[0].name, backend.info.device, backend.info.dtype
+            )
 
     async def close(self) -> None:
         """Answers what was admitted and frees every model."""

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from savor.accel.backend import Backend, Batch, RefusedOptions
-from savor.flavor.errors import DeadlinePassed, ExecutionFailed, InvalidInput, NotReady
+from savor.flavor.errors import DeadlinePassed, ExecutionFailed, InvalidInput, NotReady, SavorError
 from savor.flavor.item import Item, Row
 from savor.server.batching import Budget, Queue
 from savor.server.call import Call
@@ -194,6 +194,8 @@ class Pump:
 
 def _failure(error: Exception) -> Exception:
     """What a failed run means for the one call whose items were in it."""
+    if isinstance(error, SavorError):
+        return error
     if isinstance(error, RefusedOptions):
         first_line = str(error).strip().partition("\n")[0]
         return InvalidInput.at("parameters", f"the model refused these options: {first_line or 'it says no more'}")

@@ -1,11 +1,14 @@
-"""Every RPC of every family, through one function each for unary calls and for streams.
+"""Every RPC of every family, through one function each for unary calls, for streams and for dialogues.
 
 The handlers are made from the descriptors of `savor.v1` and the families' tables: a new family adds no code here.
 """
 
+from __future__ import annotations
+
 import asyncio
+import math
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -17,8 +20,8 @@ from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from savor.flavor.errors import DeadlinePassed, WrongFamily
-from savor.flavor.family import Family, Method
+from savor.flavor.errors import DeadlinePassed, InvalidInput, WrongFamily
+from savor.flavor.family import Dialogue, Family, Method, Rpc
 from savor.flavor.item import Prepared
 from savor.server import status, wire
 from savor.server.call import Call
@@ -30,6 +33,7 @@ ResultT = TypeVar("ResultT")
 Context = grpc.aio.ServicerContext[Any, Any]
 
 _PREPARE_THREADS = 4
+_HEARD_AHEAD = 8
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class Route:
     """One RPC: the family's method, with the messages that it reads and writes."""
 
     family: Family
-    method: Method
+    rpc: Rpc
     request: Descriptor
     response: Descriptor
 
@@ -51,8 +55,18 @@ class _Times:
     run_s: float = 0.0
     decode_s: float = 0.0
 
-    def with_run(self, answer: Answer) -> "_Times":
+    def with_run(self, answer: Answer) -> _Times:
         return replace(self, queue_s=max(answer.queue_s - self.prepare_s, 0.0), run_s=answer.run_s)
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """A call that is prepared, with the model it is for."""
+
+    entry: ModelInService
+    loaded: Loaded
+    prepared: Prepared
+    times: _Times
 
 
 class FamilyService:
@@ -67,45 +81,60 @@ class FamilyService:
         """The gRPC handler of a family's service."""
         service = wire.service_descriptor(family.service)
         handlers = {}
-        for method in family.methods:
-            rpc = service.methods_by_name[method.name]
-            route = Route(family, method, rpc.input_type, rpc.output_type)
-            handlers[method.name] = self._method_handler(route)
+        for rpc in family.methods:
+            method = service.methods_by_name[rpc.name]
+            handlers[rpc.name] = self._rpc_handler(Route(family, rpc, method.input_type, method.output_type))
         return grpc.method_handlers_generic_handler(service.full_name, handlers)
 
     def close(self) -> None:
         """Ends the threads that prepare and decode."""
         self._threads.shutdown()
 
-    def _method_handler(self, route: Route) -> Any:
+    def _rpc_handler(self, route: Route) -> Any:
         # Requests come as bytes, for gRPC would answer with UNKNOWN and a class name where they are no message.
         write = GetMessageClass(route.response).SerializeToString
-        if route.method.streams:
-            return grpc.unary_stream_rpc_method_handler(self._stream_behavior(route), None, write)
-        return grpc.unary_unary_rpc_method_handler(self._unary_behavior(route), None, write)
+        match route.rpc:
+            case Dialogue() as rpc:
+                return grpc.stream_stream_rpc_method_handler(self._dialogue_behavior(route, rpc), None, write)
+            case Method(streams=True) as rpc:
+                return grpc.unary_stream_rpc_method_handler(self._stream_behavior(route, rpc), None, write)
+            case Method() as rpc:
+                return grpc.unary_unary_rpc_method_handler(self._unary_behavior(route, rpc), None, write)
 
-    def _unary_behavior(self, route: Route) -> Callable[[bytes, Context], Awaitable[Message]]:
+    def _unary_behavior(self, route: Route, rpc: Method) -> Callable[[bytes, Context], Awaitable[Message]]:
         async def behavior(data: bytes, context: Context) -> Message:
-            async with self._call(context) as call:
-                return await self._answer(route, wire.parse(data, route.request), call)
+            async with self._call(context, self._default_timeout_s) as call:
+                return await self._answer(route, rpc, wire.parse(data, route.request), call)
 
         return behavior
 
-    def _stream_behavior(self, route: Route) -> Callable[[bytes, Context], AsyncIterator[Message]]:
+    def _stream_behavior(self, route: Route, rpc: Method) -> Callable[[bytes, Context], AsyncIterator[Message]]:
         async def behavior(data: bytes, context: Context) -> AsyncIterator[Message]:
-            async with self._call(context) as call:
-                async for response in self._pieces(route, wire.parse(data, route.request), call):
+            async with self._call(context, self._default_timeout_s) as call:
+                async for response in self._pieces(route, rpc, wire.parse(data, route.request), call):
+                    yield response
+
+        return behavior
+
+    def _dialogue_behavior(
+        self, route: Route, rpc: Dialogue
+    ) -> Callable[[AsyncIterator[bytes], Context], AsyncIterator[Message]]:
+        async def behavior(requests: AsyncIterator[bytes], context: Context) -> AsyncIterator[Message]:
+            # A dialogue lasts as long as its client speaks.
+            async with self._call(context, math.inf) as call:
+                messages = (wire.parse(data, route.request) async for data in requests)
+                async for response in self._talk(route, rpc, messages, call):
                     yield response
 
         return behavior
 
     @asynccontextmanager
-    async def _call(self, context: Context) -> AsyncIterator[Call]:
+    async def _call(self, context: Context, default_timeout_s: float) -> AsyncIterator[Call]:
         """A call with its deadline; an error inside ends the RPC with its status."""
-        timeout_s = context.time_remaining() or self._default_timeout_s
+        timeout_s = context.time_remaining() or default_timeout_s
         call = Call(timeout_s)
         try:
-            async with asyncio.timeout(timeout_s):
+            async with asyncio.timeout(None if timeout_s == math.inf else timeout_s):
                 yield call
         except TimeoutError:
             await status.abort(context, DeadlinePassed("the call's time is over"))
@@ -114,54 +143,129 @@ class FamilyService:
         finally:
             call.leave()
 
-    async def _answer(self, route: Route, message: Message, call: Call) -> Message:
+    async def _answer(self, route: Route, rpc: Method, message: Any, call: Call) -> Message:
         """The one way through: read, prepare, admit and run, decode, write."""
-        entry, loaded, prepared, times = await self._prepare(route, message)
-        answer = await loaded.pump.run(prepared.items, call)
-        started_s = time.perf_counter()
-        response = await self._off_loop(lambda: wire.write(prepared.decode(answer.rows), route.response))
-        times = replace(times.with_run(answer), decode_s=time.perf_counter() - started_s)
-        return _sealed(response, times, prepared, entry)
+        ready = await self._prepare(route, rpc, message)
+        return await self._run(route, ready, call)
 
-    async def _pieces(self, route: Route, message: Message, call: Call) -> AsyncIterator[Message]:
+    async def _pieces(self, route: Route, rpc: Method, message: Any, call: Call) -> AsyncIterator[Message]:
         """As `_answer`, a response for every step that moved a sequence on, then one with the envelope alone."""
-        entry, loaded, prepared, times = await self._prepare(route, message)
-        assert prepared.fold is not None
-        fold = prepared.fold()
-        async for rows, answer in loaded.pump.stream(prepared.items, call):
+        ready = await self._prepare(route, rpc, message)
+        assert ready.prepared.fold is not None
+        fold, times = ready.prepared.fold(), ready.times
+        async for rows, answer in ready.loaded.pump.stream(ready.prepared.items, call):
             started_s = time.perf_counter()
             piece = await self._off_loop(fold.step, rows)
             decode_s = times.decode_s + time.perf_counter() - started_s
             times = replace(times.with_run(answer), decode_s=decode_s)
             if piece is not None:
                 yield wire.write(piece, route.response)
-        yield _sealed(GetMessageClass(route.response)(), times, prepared, entry)
+        yield _sealed(GetMessageClass(route.response)(), times, ready)
 
-    async def _prepare(self, route: Route, message: Any) -> tuple[ModelInService, Loaded, Prepared, _Times]:
-        started_s = time.perf_counter()
-        entry = self._models.find(message.model)
+    async def _talk(
+        self, route: Route, rpc: Dialogue, messages: AsyncIterator[Any], call: Call
+    ) -> AsyncIterator[Message]:
+        """Hears the pieces of a client's stream as they come, and answers whenever there is something to say."""
+        first = await anext(messages, None)
+        if first is None or not first.HasField("config"):
+            raise InvalidInput.at("config", "is missing: the first message of the stream must set it")
+        entry, loaded = self._find(route, first.config.model)
+        session = await self._off_loop(rpc.open, wire.read(first, rpc.request).config, loaded.artifact)
+        async with _Ear(messages) as ear:
+            while True:
+                heard, ended = ear.take()
+                started_s = time.perf_counter()
+                for message in heard:
+                    session.hear(wire.read(message, rpc.request))
+                prepared = await self._off_loop(lambda over: session.next(ended=over), ended)
+                if prepared is not None:
+                    times = _Times(prepare_s=time.perf_counter() - started_s)
+                    yield await self._run(route, _Ready(entry, loaded, prepared, times), call)
+                elif ended:
+                    return
+                else:
+                    await ear.wait()
+
+    def _find(self, route: Route, name: str) -> tuple[ModelInService, Loaded]:
+        """The model that a request means, loaded. Raises WrongFamily where the RPC does not answer for it."""
+        entry = self._models.find(name)
         loaded = entry.ready()
-        _check_family(route, entry, loaded)
-        request = wire.read(message, route.method.request)
-        prepared = await self._off_loop(route.method.prepare, request, loaded.artifact)
-        return entry, loaded, prepared, _Times(prepare_s=time.perf_counter() - started_s)
+        task = loaded.artifact.saved.family_task
+        if not route.family.serves(route.rpc, task):
+            raise WrongFamily(f"{entry.name!r} is a {task} model: call {', '.join(loaded.rpcs)}")
+        return entry, loaded
 
-    def _off_loop(self, function: Callable[..., ResultT], *arguments: Any) -> "asyncio.Future[ResultT]":
+    async def _prepare(self, route: Route, rpc: Method, message: Any) -> _Ready:
+        started_s = time.perf_counter()
+        entry, loaded = self._find(route, message.model)
+        request = wire.read(message, rpc.request)
+        prepared = await self._off_loop(rpc.prepare, request, loaded.artifact)
+        return _Ready(entry, loaded, prepared, _Times(prepare_s=time.perf_counter() - started_s))
+
+    async def _run(self, route: Route, ready: _Ready, call: Call) -> Message:
+        answer = await ready.loaded.pump.run(ready.prepared.items, call)
+        started_s = time.perf_counter()
+        response = await self._off_loop(lambda: wire.write(ready.prepared.decode(answer.rows), route.response))
+        times = replace(ready.times.with_run(answer), decode_s=time.perf_counter() - started_s)
+        return _sealed(response, times, ready)
+
+    def _off_loop(self, function: Callable[..., ResultT], *arguments: Any) -> asyncio.Future[ResultT]:
         return asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
 
 
-def _check_family(route: Route, entry: ModelInService, loaded: Loaded) -> None:
-    if loaded.family is not route.family:
-        rpcs = ", ".join(f"{loaded.family.service}/{method.name}" for method in loaded.family.methods)
-        raise WrongFamily(f"{entry.name!r} is a {loaded.family.name} model: call {rpcs}")
+class _Ear:
+    """Takes a client's messages as they come, a few ahead of who answers; more wait in the connection."""
+
+    def __init__(self, messages: AsyncIterator[Any]) -> None:
+        self._messages = messages
+        self._heard: list[Any] = []
+        self._ended = False
+        self._failure: Exception | None = None
+        self._moved, self._room = asyncio.Event(), asyncio.Event()
+        self._listening: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> _Ear:
+        self._listening = asyncio.create_task(self._listen())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._listening is not None
+        self._listening.cancel()
+        await asyncio.gather(self._listening, return_exceptions=True)
+
+    def take(self) -> tuple[Sequence[Any], bool]:
+        """What was heard since the last time, and whether that was all. Raises what the stream failed with."""
+        if self._failure is not None:
+            raise self._failure
+        heard, self._heard = self._heard, []
+        self._moved.clear()
+        self._room.set()
+        return heard, self._ended
+
+    async def wait(self) -> None:
+        """Returns once there is something to take."""
+        await self._moved.wait()
+
+    async def _listen(self) -> None:
+        try:
+            async for message in self._messages:
+                self._heard.append(message)
+                self._moved.set()
+                if len(self._heard) >= _HEARD_AHEAD:
+                    self._room.clear()
+                    await self._room.wait()
+        except Exception as error:
+            self._failure = error
+        self._ended = True
+        self._moved.set()
 
 
-def _sealed(response: Any, times: _Times, prepared: Prepared, entry: ModelInService) -> Message:
+def _sealed(response: Any, times: _Times, ready: _Ready) -> Message:
     """The response with its envelope."""
     timing = response.timing
     timing.queue_s, timing.prepare_s = times.queue_s, times.prepare_s
     timing.run_s, timing.decode_s = times.run_s, times.decode_s
-    response.warnings.extend(prepared.warnings)
-    response.model_version = entry.version
+    response.warnings.extend(ready.prepared.warnings)
+    response.model_version = ready.entry.version
     assert isinstance(response, Message)
     return response

@@ -1,14 +1,10 @@
-"""Tiny random models of every family, saved through MLflow once and cached until this file or a version changes.
-
-Weights are random but seeded, and large enough in scale that different texts give clearly different answers.
-"""
+"""Tiny random models of every family, saved through MLflow once and cached until this file or a version changes."""
 
 import hashlib
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,102 +12,27 @@ import mlflow
 import torch
 import transformers
 from mlflow.models import infer_signature
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-from transformers import Pipeline, PreTrainedTokenizerFast, pipeline
+from transformers import Pipeline
+
+from tests import tiny_pipelines
+from tests.tiny_pipelines import (
+    audio_classifier,
+    chatter,
+    classifier,
+    ctc_recognizer,
+    encoder,
+    entailer,
+    generator,
+    image_classifier,
+    masker,
+    reader,
+    table_reader,
+    tagger,
+    text2text,
+    whisper,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
-CORPUS = (ROOT / "LICENSE").read_text()
-
-
-@cache
-def tokenizer(*, bert: bool) -> PreTrainedTokenizerFast:
-    """A byte-level BPE tokenizer of 600 tokens; in BERT's form it wraps texts in [CLS] and [SEP]."""
-    specials = ["[PAD]", "[CLS]", "[SEP]", "[MASK]"] if bert else ["<|end|>"]
-    made = Tokenizer(models.BPE())
-    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    made.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=600,
-        special_tokens=specials,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    made.train_from_iterator([CORPUS], trainer)
-    if not bert:
-        return PreTrainedTokenizerFast(tokenizer_object=made, bos_token="<|end|>", eos_token="<|end|>")
-    made.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 1), ("[SEP]", 2)]
-    )
-    names = {"pad_token": "[PAD]", "cls_token": "[CLS]", "sep_token": "[SEP]", "mask_token": "[MASK]"}
-    return PreTrainedTokenizerFast(tokenizer_object=made, model_max_length=64, **names)
-
-
-_BERT = {
-    "vocab_size": 600,
-    "hidden_size": 32,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "intermediate_size": 64,
-    "max_position_embeddings": 64,
-    "initializer_range": 0.5,
-    "pad_token_id": 0,
-}
-
-
-def _seeded(model_class: Any, config: Any) -> Any:
-    torch.manual_seed(7)
-    return model_class(config).eval()
-
-
-def classifier(labels: int = 3, **config: Any) -> Pipeline:
-    """BERT with a classification head."""
-    settings = transformers.BertConfig(**_BERT, num_labels=labels, **config)
-    model = _seeded(transformers.BertForSequenceClassification, settings)
-    return pipeline("text-classification", model=model, tokenizer=tokenizer(bert=True))
-
-
-def encoder() -> Pipeline:
-    """BERT without a head."""
-    model = _seeded(transformers.BertModel, transformers.BertConfig(**_BERT))
-    return pipeline("feature-extraction", model=model, tokenizer=tokenizer(bert=True))
-
-
-def generator(**config: Any) -> Pipeline:
-    """GPT-2 with 96 positions; its pipeline has no padding token, as GPT-2's own has none."""
-    sizes = {"vocab_size": 600, "n_positions": 96, "n_embd": 32, "n_layer": 2, "n_head": 2, "initializer_range": 0.5}
-    settings = transformers.GPT2Config(**sizes, bos_token_id=0, eos_token_id=0, **config)
-    return pipeline(
-        "text-generation", model=_seeded(transformers.GPT2LMHeadModel, settings), tokenizer=tokenizer(bert=False)
-    )
-
-
-def ctc_recognizer() -> Pipeline:
-    """Wav2Vec2 with a character vocabulary."""
-    settings = transformers.Wav2Vec2Config(
-        vocab_size=32,
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=64,
-        conv_dim=(32, 32, 32),
-        conv_kernel=(10, 3, 2),
-        conv_stride=(5, 4, 2),
-        num_conv_pos_embeddings=16,
-        num_conv_pos_embedding_groups=2,
-        pad_token_id=0,
-        initializer_range=0.5,
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        characters = ["<pad>", "<s>", "</s>", "<unk>", "|", *"ABCDEFGHIJKLMNOPQRSTUVWXYZ'"]
-        file = Path(folder, "vocab.json")
-        file.write_text("{" + ", ".join(f'"{c}": {i}' for i, c in enumerate(characters)) + "}")
-        characters_tokenizer = transformers.Wav2Vec2CTCTokenizer(str(file))
-    return pipeline(
-        "automatic-speech-recognition",
-        model=_seeded(transformers.Wav2Vec2ForCTC, settings),
-        tokenizer=characters_tokenizer,
-        feature_extractor=transformers.Wav2Vec2FeatureExtractor(return_attention_mask=False),
-    )
 
 
 GENERATION_PARAMS: Mapping[str, Any] = {
@@ -129,6 +50,7 @@ def _generation_signature() -> Any:
 
 
 GREEDY = {"max_new_tokens": 8, "do_sample": False}
+GREEDY_BEAMLESS = {**GREEDY, "num_beams": 1}
 
 RECIPES: Mapping[str, tuple[Callable[[], Pipeline], Callable[[], dict[str, Any]]]] = {
     "classifier": (classifier, dict),
@@ -151,6 +73,27 @@ RECIPES: Mapping[str, tuple[Callable[[], Pipeline], Callable[[], dict[str, Any]]
         lambda: {"model_config": {**GREEDY, "collapse_whitespace": True, "include_prompt": False}},
     ),
     "ctc": (ctc_recognizer, dict),
+    "whisper": (whisper, dict),
+    "tagger": (tagger, dict),
+    "tagger-grouping": (tagger, lambda: {"model_config": {"aggregation_strategy": "simple"}}),
+    "entailer": (entailer, dict),
+    "reader": (reader, dict),
+    "table-reader": (table_reader, dict),
+    "masker": (masker, dict),
+    "masker-with-template": (masker, lambda: {"prompt_template": "It reads: {prompt}"}),
+    "text2text": (text2text, lambda: {"model_config": GREEDY_BEAMLESS}),
+    "text2text-with-template": (
+        text2text,
+        lambda: {"prompt_template": "say it: {prompt}", "model_config": GREEDY_BEAMLESS},
+    ),
+    "summarizer": (lambda: text2text("summarization"), lambda: {"model_config": GREEDY_BEAMLESS}),
+    "translator": (lambda: text2text("translation_en_to_fr"), lambda: {"model_config": GREEDY_BEAMLESS}),
+    "chatter": (chatter, lambda: {"model_config": GREEDY}),
+    "llm-chat": (chatter, lambda: {"task": "llm/v1/chat", "model_config": GREEDY}),
+    "llm-completions": (generator, lambda: {"task": "llm/v1/completions", "model_config": GREEDY}),
+    "llm-embeddings": (encoder, lambda: {"task": "llm/v1/embeddings"}),
+    "audio-classifier": (audio_classifier, dict),
+    "image-classifier": (image_classifier, dict),
 }
 """How each model is made, and how it is saved: keyword arguments of `mlflow.transformers.save_model`."""
 
@@ -187,5 +130,6 @@ def edited(source: Path, folder: Path, edit: Callable[[dict[str, Any]], None]) -
 
 def _cache() -> Path:
     versions = f"{transformers.__version__} {mlflow.__version__} {torch.__version__}"
-    key = hashlib.sha256(Path(__file__).read_bytes() + CORPUS.encode() + versions.encode()).hexdigest()[:12]
+    sources = b"".join(Path(str(module)).read_bytes() for module in (__file__, tiny_pipelines.__file__))
+    key = hashlib.sha256(sources + versions.encode()).hexdigest()[:12]
     return Path(os.environ.get("SAVOR_CACHE_DIR", ROOT / ".cache")) / "test-models" / key

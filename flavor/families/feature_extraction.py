@@ -146,7 +146,7 @@ def _encode(inputs: Sequence[str], options: Mapping[str, Any], artifact: Artifac
     for field, text in zip(fields, inputs, strict=True):
         artifact.limits.check_text(field, text)
     rows = artifact.encoder.encode([artifact.fill(text) for text in inputs], fields, options)
-    return tuple(Item(row, len(row["input_ids"]), Forward(), alike=tuple(row)) for row in rows)
+    return tuple(Item(row, len(row["input_ids"]), Forward(per_token=True), alike=tuple(row)) for row in rows)
 
 
 def _probe(artifact: Artifact) -> Prepared:

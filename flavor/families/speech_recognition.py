@@ -17,7 +17,7 @@ from savor.flavor.artifact import Artifact
 from savor.flavor.audio import PcmAudio, PcmEncoding, Samples
 from savor.flavor.errors import InvalidInput, UnsupportedParameter
 from savor.flavor.family import Family, Method
-from savor.flavor.item import Item, Prepared, Row, as_row, forwarding
+from savor.flavor.item import Item, Prepared, Row, as_row, step
 
 _LONGEST_PIECE_S = 3600
 _ENCODED_BYTES_PER_S = 400_000
@@ -194,7 +194,7 @@ def _item(piece: Row, options: _Options, artifact: Artifact) -> Item:
     if is_whisper and features.shape[-1] > artifact.pipeline.feature_extractor.nb_max_frames:
         # Whisper finds its way through more than 30 seconds by the times that it predicts.
         forward["return_timestamps"] = forward.get("return_timestamps") or True
-    return Item(piece, features.shape[-1], forwarding(forward), alike=features.shape)
+    return Item(piece, features.shape[-1], step(forward), alike=features.shape)
 
 
 @dataclass(frozen=True)
@@ -244,7 +244,7 @@ def _probe(artifact: Artifact) -> Prepared:
     silence = PcmAudio(bytes(2 * rate_hz), PcmEncoding.S16LE, rate_hz)
     prepared = prepare(RecognizeSpeechRequest((AudioInput(pcm=silence),), {}), artifact)
     # In silence a sequence-to-sequence model goes on to its last token; two are enough to warm up.
-    run = forwarding({} if artifact.pipeline.type.startswith("ctc") else {"max_new_tokens": 2, "num_beams": 1})
+    run = step({} if artifact.pipeline.type.startswith("ctc") else {"max_new_tokens": 2, "num_beams": 1})
     return replace(prepared, items=tuple(replace(item, run=run) for item in prepared.items))
 
 

@@ -8,10 +8,10 @@ import transformers
 from savor.flavor.artifact import Artifact
 from savor.flavor.encoding import TextEncoder
 from savor.flavor.params import Unknown
-from tests import tiny_models
+from tests import tiny_pipelines
 from tests.flavor.artifacts import artifact
 
-TOKENIZER = tiny_models.tokenizer(bert=False)
+TOKENIZER = tiny_pipelines.tokenizer(bert=False)
 VOCABULARY = len(TOKENIZER)
 END = TOKENIZER.eos_token_id
 

@@ -3,14 +3,14 @@
 import numpy as np
 
 from savor.flavor import generation
-from savor.flavor.item import Forward, Item, forwarding
+from savor.flavor.item import Forward, Item, step
 from tests.accel.batches import batch
 
 ARRAYS = {"input_ids": np.zeros(1, np.int64)}
 
 
 def test_a_batch_runs_as_its_items_do() -> None:
-    run = forwarding({"a": 1})
+    run = step({"a": 1})
     assert batch(Item(ARRAYS, 1, run), Item(ARRAYS, 1, run)).run == run
 
 

@@ -20,7 +20,7 @@ from savor.flavor.encoding import TextEncoder
 from savor.flavor.families import feature_extraction, speech_recognition, text_classification, text_generation
 from savor.flavor.item import Item, Row
 from savor.flavor.params import Unknown
-from tests import tiny_models
+from tests import tiny_pipelines
 from tests.accel.batches import alone, batch, together
 from tests.accel.parrot import END, parrot
 from tests.flavor.artifacts import artifact
@@ -174,7 +174,7 @@ def _decoder_with_a_head(pad_token_id: int | None) -> Artifact:
         vocab_size=600, n_positions=96, n_embd=32, n_layer=2, n_head=2, initializer_range=0.5, num_labels=3
     )
     config.pad_token_id = pad_token_id
-    model, tokenizer = transformers.GPT2ForSequenceClassification(config).eval(), tiny_models.tokenizer(bert=False)
+    model, tokenizer = transformers.GPT2ForSequenceClassification(config).eval(), tiny_pipelines.tokenizer(bert=False)
     pipeline = transformers.pipeline("text-classification", model=model, tokenizer=tokenizer)
     return replace(artifact("classifier"), pipeline=pipeline, encoder=TextEncoder(tokenizer, 96))
 

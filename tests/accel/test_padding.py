@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from savor.accel.padding import pad_values, stack, unpad
 from savor.flavor.item import Forward, Item
-from tests import tiny_models
+from tests import tiny_pipelines
 
 _LENGTHS = st.lists(st.integers(1, 9), min_size=1, max_size=6)
 
@@ -95,13 +95,13 @@ def test_only_positions_that_padding_added_are_cut(shape: tuple[int, ...], expec
 
 
 def test_padding_values_are_the_tokenizers() -> None:
-    assert pad_values(tiny_models.tokenizer(bert=True), None) == {"input_ids": 0, "token_type_ids": 0}
-    assert pad_values(tiny_models.ctc_recognizer().tokenizer, None)["input_ids"] == 0
+    assert pad_values(tiny_pipelines.tokenizer(bert=True), None) == {"input_ids": 0, "token_type_ids": 0}
+    assert pad_values(tiny_pipelines.ctc_recognizer().tokenizer, None)["input_ids"] == 0
 
 
 def test_without_a_padding_token_any_will_do() -> None:
-    assert tiny_models.tokenizer(bert=False).pad_token_id is None
-    assert pad_values(tiny_models.tokenizer(bert=False), None)["input_ids"] == 0
+    assert tiny_pipelines.tokenizer(bert=False).pad_token_id is None
+    assert pad_values(tiny_pipelines.tokenizer(bert=False), None)["input_ids"] == 0
 
 
 def test_without_a_tokenizer_there_is_nothing_to_pad_with() -> None:
@@ -110,4 +110,4 @@ def test_without_a_tokenizer_there_is_nothing_to_pad_with() -> None:
 
 def test_a_models_own_padding_token_comes_first() -> None:
     """It is what a model that looks for padding looks for."""
-    assert pad_values(tiny_models.tokenizer(bert=True), 599)["input_ids"] == 599
+    assert pad_values(tiny_pipelines.tokenizer(bert=True), 599)["input_ids"] == 599

@@ -7,7 +7,7 @@ import torch
 import transformers
 from mlflow.models import infer_signature
 
-from tests import tiny_models
+from tests import tiny_models, tiny_pipelines
 
 LONG_CONTEXT = 4096
 LONG_PARAMS = {"max_new_tokens": 8, "do_sample": False, "num_beams": 1}
@@ -20,6 +20,6 @@ def long_generator(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = transformers.GPT2Config(**sizes, initializer_range=0.5, bos_token_id=0, eos_token_id=None)
     torch.manual_seed(7)
     model = transformers.GPT2LMHeadModel(config).eval()
-    made = transformers.pipeline("text-generation", model=model, tokenizer=tiny_models.tokenizer(bert=False))
+    made = transformers.pipeline("text-generation", model=model, tokenizer=tiny_pipelines.tokenizer(bert=False))
     folder = tmp_path_factory.mktemp("models") / "long-generator"
     return tiny_models.save(made, folder, signature=infer_signature("prompt", "text", LONG_PARAMS))

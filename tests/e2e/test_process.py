@@ -19,7 +19,7 @@ from mlflow.models import infer_signature
 
 from savor.flavor.errors import LoadRefused
 from savor.v1 import model_pb2, text_classification_pb2, text_generation_pb2
-from tests import tiny_models
+from tests import tiny_models, tiny_pipelines
 from tests.e2e.launch import LISTENING, Launched, launched
 from tests.e2e.stubs import Stubs, failure, stubs
 from tests.serving import Serving
@@ -340,7 +340,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
         experiment = mlflow.create_experiment("tests", artifact_location=str(place / "artifacts"))
         with mlflow.start_run(experiment_id=experiment) as run:
             logged = mlflow.transformers.log_model(
-                tiny_models.classifier(),
+                tiny_pipelines.classifier(),
                 name="classifier",
                 registered_model_name="mood",
                 pip_requirements=["transformers"],

@@ -11,7 +11,7 @@ from transformers import BertTokenizerFast
 
 from savor.flavor import compat, saved
 from savor.flavor.load import LoadOptions, load
-from tests import tiny_models
+from tests import tiny_models, tiny_pipelines
 
 TEXTS = ["one text", "another, longer text"]
 UNDER_5 = "5.2.0"
@@ -57,7 +57,7 @@ def test_it_answers_as_the_original_and_its_folder_is_unchanged(
     folder = _as_saved_by_5(tiny_models.saved("classifier"), tmp_path / "model", flavor, tokenizer)
     before = _digests(folder)
     loaded = load(saved.read(folder), LoadOptions())
-    assert loaded.pipeline(TEXTS, top_k=None) == tiny_models.classifier()(TEXTS, top_k=None)
+    assert loaded.pipeline(TEXTS, top_k=None) == tiny_pipelines.classifier()(TEXTS, top_k=None)
     assert loaded.saved.path == folder
     assert _digests(folder) == before
 
@@ -78,7 +78,7 @@ def _with_bert_tokenizer(tmp_path: Path) -> tuple[Path, Any]:
     """A classifier whose tokenizer 4 calls BertTokenizerFast, and the pipeline as it was."""
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "one", "another", "longer", "text", ","]
     (tmp_path / "vocab.txt").write_text("\n".join(words))
-    pipeline = tiny_models.classifier()
+    pipeline = tiny_pipelines.classifier()
     tokenizer = BertTokenizerFast(str(tmp_path / "vocab.txt"))
     original = transformers.pipeline("text-classification", model=pipeline.model, tokenizer=tokenizer)
     return tiny_models.save(original, tmp_path / "saved"), original
@@ -141,4 +141,4 @@ def test_a_model_behind_links_is_viewed_too(tmp_path: Path, saved_by_5: Path) ->
     """Artifact stores may lay models out as links into a cache."""
     (tmp_path / "linked").symlink_to(saved_by_5)
     loaded = load(saved.read(tmp_path / "linked"), LoadOptions())
-    assert loaded.pipeline(TEXTS, top_k=None) == tiny_models.classifier()(TEXTS, top_k=None)
+    assert loaded.pipeline(TEXTS, top_k=None) == tiny_pipelines.classifier()(TEXTS, top_k=None)

@@ -12,16 +12,16 @@ from transformers import AutoModel
 
 from savor.flavor.encoding import TextEncoder, check_options, max_positions
 from savor.flavor.errors import InvalidInput, UnsupportedParameter
-from tests import tiny_models
+from tests import tiny_pipelines
 
 LONG = "word " * 200
-COUNT = len(tiny_models.tokenizer(bert=True)(LONG)["input_ids"])
+COUNT = len(tiny_pipelines.tokenizer(bert=True)(LONG)["input_ids"])
 
 
 def _encoder(max_tokens: int | None = None, **tokenizer: Any) -> TextEncoder:
     """An encoder whose tokenizer says no length of its own, unless told to."""
     made = transformers.PreTrainedTokenizerFast(
-        tokenizer_object=tiny_models.tokenizer(bert=True).backend_tokenizer,
+        tokenizer_object=tiny_pipelines.tokenizer(bert=True).backend_tokenizer,
         pad_token="[PAD]",
         cls_token="[CLS]",
         sep_token="[SEP]",
@@ -32,7 +32,7 @@ def _encoder(max_tokens: int | None = None, **tokenizer: Any) -> TextEncoder:
 
 def test_rows_are_int64_by_the_names_of_the_model() -> None:
     rows = _encoder().encode(["one text", "longer: another text"], ["inputs[0]", "inputs[1]"], {})
-    expected = [tiny_models.tokenizer(bert=True)(text) for text in ("one text", "longer: another text")]
+    expected = [tiny_pipelines.tokenizer(bert=True)(text) for text in ("one text", "longer: another text")]
     for row, tokens in zip(rows, expected, strict=True):
         assert row.keys() == tokens.keys()
         assert {array.dtype for array in row.values()} == {np.dtype("int64")}
@@ -41,7 +41,7 @@ def test_rows_are_int64_by_the_names_of_the_model() -> None:
 
 def test_pairs() -> None:
     row = _encoder().encode(["one"], ["inputs[0]"], {}, ["two"])[0]
-    assert row["input_ids"].tolist() == tiny_models.tokenizer(bert=True)("one", "two")["input_ids"]
+    assert row["input_ids"].tolist() == tiny_pipelines.tokenizer(bert=True)("one", "two")["input_ids"]
     assert set(row["token_type_ids"].tolist()) == {0, 1}
 
 
@@ -75,7 +75,7 @@ CUT = [
 def test_truncation_cuts(tokenizer: dict[str, Any], options: dict[str, Any], tokens: int) -> None:
     row = _encoder(16, **tokenizer).encode([LONG], ["inputs[0]"], options)[0]
     assert len(row["input_ids"]) == tokens
-    assert row["input_ids"][-1] == tiny_models.tokenizer(bert=True).sep_token_id
+    assert row["input_ids"][-1] == tiny_pipelines.tokenizer(bert=True).sep_token_id
 
 
 def test_without_truncation_nothing_is_cut() -> None:

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from savor.flavor.item import Forward, Generate, as_row, forwarding, key_of, solo
+from savor.flavor.item import Generate, as_row, key_of, solo, step
 
 _OPTIONS = st.dictionaries(
     st.text(max_size=3),
@@ -19,7 +19,7 @@ _OPTIONS = st.dictionaries(
 @given(_OPTIONS)
 def test_the_order_of_options_does_not_matter(options: dict[str, Any]) -> None:
     assert key_of(options) == key_of(dict(reversed(options.items())))
-    assert forwarding(options) == forwarding(dict(reversed(options.items())))
+    assert step(options) == step(dict(reversed(options.items())))
 
 
 DIFFERENT = [
@@ -35,16 +35,16 @@ DIFFERENT = [
 
 @pytest.mark.parametrize(("one", "other"), DIFFERENT)
 def test_different_options_never_share_a_run(one: dict[str, Any], other: dict[str, Any]) -> None:
-    assert forwarding(one) != forwarding(other)
+    assert step(one) != step(other)
     assert Generate(key_of(one), one) != Generate(key_of(other), other)
 
 
 def test_a_forward_is_no_generation() -> None:
-    assert Forward("{}") != Generate("{}", {})
+    assert step({}) != Generate("{}", {})
 
 
 def test_runs_are_found_in_dictionaries_though_their_options_are_not_hashable() -> None:
-    assert {forwarding({"a": [1]}): 1}[forwarding({"a": [1]})] == 1
+    assert {step({"a": [1]}): 1}[step({"a": [1]})] == 1
 
 
 def test_solo_equals_no_other() -> None:

@@ -16,7 +16,7 @@ from savor.flavor.errors import LoadRefused
 from savor.flavor.limits import Limits
 from savor.flavor.load import LoadOptions, load
 from savor.flavor.params import Unknown
-from tests import tiny_models
+from tests import tiny_models, tiny_pipelines
 from tests.flavor.artifacts import artifact
 
 TEXTS = ["one text", "another, longer text"]
@@ -34,11 +34,11 @@ def test_a_classifier_answers_as_its_original(recipe: str) -> None:
 
 
 def test_an_encoder_answers_as_its_original() -> None:
-    assert artifact("encoder").pipeline(TEXTS) == tiny_models.encoder()(TEXTS)
+    assert artifact("encoder").pipeline(TEXTS) == tiny_pipelines.encoder()(TEXTS)
 
 
 def test_a_recognizer_answers_as_its_original() -> None:
-    assert artifact("ctc").pipeline(SOUND)["text"] == tiny_models.ctc_recognizer()(SOUND)["text"] != ""
+    assert artifact("ctc").pipeline(SOUND)["text"] == tiny_pipelines.ctc_recognizer()(SOUND)["text"] != ""
 
 
 @pytest.mark.parametrize("recipe", tiny_models.RECIPES)
@@ -69,7 +69,7 @@ def test_a_type_overrides_the_recorded_one(name: str) -> None:
 
 
 def test_the_recorded_type_is_the_default(tmp_path: Path) -> None:
-    pipeline = tiny_models.classifier()
+    pipeline = tiny_pipelines.classifier()
     folder = tiny_models.save(
         {"model": pipeline.model.half(), "tokenizer": pipeline.tokenizer},
         tmp_path / "model",
@@ -102,28 +102,28 @@ def test_overrides_apply_and_others_are_logged(caplog: pytest.LogCaptureFixture)
 
 
 def test_a_components_dict(tmp_path: Path) -> None:
-    pipeline = tiny_models.classifier()
+    pipeline = tiny_pipelines.classifier()
     parts = {"model": pipeline.model, "tokenizer": pipeline.tokenizer}
     folder = tiny_models.save(parts, tmp_path / "model", task="text-classification")
     assert _load(folder).pipeline(TEXTS, top_k=None) == pipeline(TEXTS, top_k=None)
 
 
 def test_a_model_saved_with_a_processor(tmp_path: Path) -> None:
-    pipeline = tiny_models.ctc_recognizer()
+    pipeline = tiny_pipelines.ctc_recognizer()
     processor = transformers.Wav2Vec2Processor(pipeline.feature_extractor, pipeline.tokenizer)
     folder = tiny_models.save(pipeline, tmp_path / "model", processor=processor)
     assert _load(folder).pipeline(SOUND) == pipeline(SOUND)
 
 
 def test_a_checkpoint_folder(tmp_path: Path) -> None:
-    pipeline = tiny_models.classifier()
+    pipeline = tiny_pipelines.classifier()
     pipeline.save_pretrained(tmp_path / "checkpoint")
     folder = tiny_models.save(str(tmp_path / "checkpoint"), tmp_path / "model", task="text-classification")
     assert _load(folder).pipeline(TEXTS, top_k=None) == pipeline(TEXTS, top_k=None)
 
 
 def test_a_checkpoint_folder_with_a_feature_extractor_that_mlflow_does_not_record(tmp_path: Path) -> None:
-    pipeline = tiny_models.ctc_recognizer()
+    pipeline = tiny_pipelines.ctc_recognizer()
     pipeline.save_pretrained(tmp_path / "checkpoint")
     folder = tiny_models.save(str(tmp_path / "checkpoint"), tmp_path / "model", task="automatic-speech-recognition")
     assert "feature_extractor" not in saved.read(folder).flavor["components"]
@@ -132,7 +132,7 @@ def test_a_checkpoint_folder_with_a_feature_extractor_that_mlflow_does_not_recor
 
 def _with_adapter(tmp_path: Path) -> tuple[Path, Any]:
     """A LoRA adapter saved beside its base model, and the model as it was."""
-    pipeline, base = tiny_models.generator(), tmp_path / "base"
+    pipeline, base = tiny_pipelines.generator(), tmp_path / "base"
     pipeline.save_pretrained(base)
     torch.manual_seed(1)
     config = peft.LoraConfig(

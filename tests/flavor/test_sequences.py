@@ -13,10 +13,10 @@ from transformers.pipelines.text_generation import ReturnType
 
 from savor.flavor.encoding import TextEncoder
 from savor.flavor.sequences import INSTRUCTIONAL, FinishReason, Reply, TextRules, end_tokens, overlap, rules
-from tests import tiny_models
+from tests import tiny_pipelines
 from tests.flavor.artifacts import artifact
 
-TOKENIZER = tiny_models.tokenizer(bert=False)
+TOKENIZER = tiny_pipelines.tokenizer(bert=False)
 ENCODER = TextEncoder(TOKENIZER, None)
 END = 0
 

@@ -17,7 +17,7 @@ from savor.flavor.errors import LoadRefused
 from savor.flavor.load import LoadOptions, load
 from savor.flavor.saved import SavedModel
 from savor.flavor.trust import Trust
-from tests import tiny_models
+from tests import tiny_models, tiny_pipelines
 
 Edit = Callable[[dict[str, Any]], None]
 
@@ -107,7 +107,7 @@ def test_transformers_5s_name_of_a_tokenizer_is_no_stranger(tmp_path: Path) -> N
 def test_code_that_mlflow_saved(tmp_path: Path) -> None:
     code = tmp_path / "helpers.py"
     code.write_text("VALUE = 1\n")
-    pipeline = tiny_models.classifier()
+    pipeline = tiny_pipelines.classifier()
     folder = tiny_models.save(pipeline, tmp_path / "model", code_paths=[str(code)])
     with pytest.raises(LoadRefused, match="allow_code"):
         trust.check(saved.read(folder), Trust())
@@ -139,7 +139,7 @@ def test_pickled_weights_need_a_switch(tmp_path: Path) -> None:
 def test_pickled_weights_load_when_allowed(tmp_path: Path) -> None:
     folder = _pickled(tiny_models.saved("classifier"), tmp_path / "model")
     loaded = load(saved.read(folder), LoadOptions(trust=Trust(allow_pickle=True))).pipeline
-    assert loaded("one text", top_k=None) == tiny_models.classifier()("one text", top_k=None)
+    assert loaded("one text", top_k=None) == tiny_pipelines.classifier()("one text", top_k=None)
 
 
 PICKLES = ["pytorch_model-00001-of-00002.bin", "model.pt", "weights.pth", "a.ckpt", "b.pkl", "c.pickle", "d.joblib"]

@@ -10,7 +10,7 @@ import transformers
 
 from demo.weights import fetch
 from savor.client import Pcm, connect
-from tests import tiny_models
+from tests import tiny_models, tiny_pipelines
 from tests.parity.oracle import pyfunc, read, transcripts
 
 SPOKEN = "Unless to be rather cold-hearted and rather selfish is to be ill-disposed."
@@ -66,7 +66,7 @@ def test_a_batch_of_recordings_in_order(ctc, speech: np.ndarray) -> None:
 @pytest.mark.parametrize("granularity", ["word", "character"])
 def test_ctc_times_are_those_of_the_pipeline(ctc, speech: np.ndarray, granularity: str) -> None:
     content = encoded(speech[:8_000], "WAV")
-    pipeline = tiny_models.ctc_recognizer()
+    pipeline = tiny_pipelines.ctc_recognizer()
     expected = pipeline(speech[:8_000].copy(), return_timestamps={"word": "word", "character": "char"}[granularity])
     chunks = ctc.recognize_speech(content, timestamps=granularity).results[0].chunks
     assert [chunk.text for chunk in chunks] == [chunk["text"] for chunk in expected["chunks"]]

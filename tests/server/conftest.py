@@ -9,7 +9,7 @@ import pytest
 from mlflow import MlflowClient
 
 from savor.server.config import MlflowSettings
-from tests import tiny_models
+from tests import tiny_models, tiny_pipelines
 
 NAME = "tiny"
 
@@ -38,7 +38,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
     client = MlflowClient()
     with mlflow.start_run(experiment_id=experiment_id) as run:
         info = mlflow.transformers.log_model(
-            tiny_models.classifier(), name="model", pip_requirements=["transformers"], registered_model_name=NAME
+            tiny_pipelines.classifier(), name="model", pip_requirements=["transformers"], registered_model_name=NAME
         )
     encoder: Path = tiny_models.saved("encoder")
     client.create_model_version(NAME, encoder.as_uri())

@@ -31,7 +31,7 @@ class Entry:
 
 
 def _entry(length: int, lane: str = "", alike: Any = None, looks: int | None = None) -> Entry:
-    return Entry(Item({"input_ids": np.zeros(length)}, length, Forward(lane), alike), looks)
+    return Entry(Item({"input_ids": np.zeros(length)}, length, Forward((lane,)), alike), looks)
 
 
 def _queue(entries: Sequence[Entry], budget: Budget = WIDE) -> Queue[Entry]:
@@ -192,7 +192,9 @@ def test_equal_lengths_go_in_the_order_of_arrival() -> None:
 
 
 def test_runs_of_other_kinds_never_mix() -> None:
-    items = [Item({}, 1, run) for run in (Forward("a"), Generate("a", {}), Generate("a", {}, seed=1), Forward("a"))]
+    items = [
+        Item({}, 1, run) for run in (Forward(("a",)), Generate("a", {}), Generate("a", {}, seed=1), Forward(("a",)))
+    ]
     queue = _queue([Entry(item) for item in items])
     assert [len(queue.cut().batch) for _ in range(3)] == [2, 1, 1]
 

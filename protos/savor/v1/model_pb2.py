@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from savor.v1 import common_pb2 as savor_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14savor/v1/model.proto\x12\x08savor.v1\x1a\x15savor/v1/common.proto\"\x13\n\x11ListModelsRequest\"=\n\x12ListModelsResponse\x12\'\n\x06models\x18\x01 \x03(\x0b\x32\x0f.savor.v1.ModelR\x06models\"\'\n\x0fGetModelRequest\x12\x14\n\x05model\x18\x01 \x01(\tR\x05model\"9\n\x10GetModelResponse\x12%\n\x05model\x18\x01 \x01(\x0b\x32\x0f.savor.v1.ModelR\x05model\"\xe2\x05\n\x05Model\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n\x07version\x18\x02 \x01(\tR\x07version\x12\x18\n\x07\x61liases\x18\x03 \x03(\tR\x07\x61liases\x12\x10\n\x03uri\x18\x04 \x01(\tR\x03uri\x12*\n\x05state\x18\x05 \x01(\x0e\x32\x14.savor.v1.ModelStateR\x05state\x12\x12\n\x04task\x18\x06 \x01(\tR\x04task\x12\x16\n\x06\x66\x61mily\x18\x07 \x01(\tR\x06\x66\x61mily\x12\x18\n\x07methods\x18\x08 \x03(\tR\x07methods\x12%\n\x0esignature_json\x18\t \x01(\tR\rsignatureJson\x12\x38\n\nparameters\x18\n \x03(\x0b\x32\x18.savor.v1.ModelParameterR\nparameters\x12-\n\x12unknown_parameters\x18\x0b \x01(\tR\x11unknownParameters\x12\'\n\x0fprompt_template\x18\x0c \x01(\tR\x0epromptTemplate\x12\x43\n\x0cmodel_config\x18\r \x03(\x0b\x32 .savor.v1.Model.ModelConfigEntryR\x0bmodelConfig\x12\x30\n\x07\x62\x61\x63kend\x18\x0e \x01(\x0b\x32\x16.savor.v1.ModelBackendR\x07\x62\x61\x63kend\x12-\n\x06limits\x18\x0f \x01(\x0b\x32\x15.savor.v1.ModelLimitsR\x06limits\x12%\n\x0emlflow_version\x18\x10 \x01(\tR\rmlflowVersion\x12\x31\n\x14transformers_version\x18\x11 \x01(\tR\x13transformersVersion\x1aT\n\x10ModelConfigEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12*\n\x05value\x18\x02 \x01(\x0b\x32\x14.savor.v1.ParamValueR\x05value:\x02\x38\x01\"s\n\x0eModelParameter\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n\x04type\x18\x02 \x01(\tR\x04type\x12\x39\n\rdefault_value\x18\x03 \x01(\x0b\x32\x14.savor.v1.ParamValueR\x0c\x64\x65\x66\x61ultValue\"\x80\x01\n\x0cModelBackend\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n\x06\x64\x65vice\x18\x02 \x01(\tR\x06\x64\x65vice\x12\x14\n\x05\x64type\x18\x03 \x01(\tR\x05\x64type\x12.\n\x13not_compiled_reason\x18\x04 \x01(\tR\x11notCompiledReason\"\xdc\x01\n\x0bModelLimits\x12\x1d\n\nmax_inputs\x18\x01 \x01(\x05R\tmaxInputs\x12$\n\x0emax_text_chars\x18\x02 \x01(\x05R\x0cmaxTextChars\x12\x1d\n\nmax_tokens\x18\x03 \x01(\x05R\tmaxTokens\x12$\n\x0emax_new_tokens\x18\x04 \x01(\x05R\x0cmaxNewTokens\x12#\n\rmax_sequences\x18\x05 \x01(\x05R\x0cmaxSequences\x12\x1e\n\x0bmax_audio_s\x18\x06 \x01(\x01R\tmaxAudioS*Y\n\nModelState\x12\x1b\n\x17MODEL_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13MODEL_STATE_LOADING\x10\x01\x12\x15\n\x11MODEL_STATE_READY\x10\x02\x32\x9a\x01\n\x0cModelService\x12G\n\nListModels\x12\x1b.savor.v1.ListModelsRequest\x1a\x1c.savor.v1.ListModelsResponse\x12\x41\n\x08GetModel\x12\x19.savor.v1.GetModelRequest\x1a\x1a.savor.v1.GetModelResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14savor/v1/model.proto\x12\x08savor.v1\x1a\x15savor/v1/common.proto\"\x13\n\x11ListModelsRequest\"=\n\x12ListModelsResponse\x12\'\n\x06models\x18\x01 \x03(\x0b\x32\x0f.savor.v1.ModelR\x06models\"\'\n\x0fGetModelRequest\x12\x14\n\x05model\x18\x01 \x01(\tR\x05model\"9\n\x10GetModelResponse\x12%\n\x05model\x18\x01 \x01(\x0b\x32\x0f.savor.v1.ModelR\x05model\"\xde\x06\n\x05Model\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n\x07version\x18\x02 \x01(\tR\x07version\x12\x18\n\x07\x61liases\x18\x03 \x03(\tR\x07\x61liases\x12\x10\n\x03uri\x18\x04 \x01(\tR\x03uri\x12*\n\x05state\x18\x05 \x01(\x0e\x32\x14.savor.v1.ModelStateR\x05state\x12\x12\n\x04task\x18\x06 \x01(\tR\x04task\x12\x16\n\x06\x66\x61mily\x18\x07 \x01(\tR\x06\x66\x61mily\x12\x18\n\x07methods\x18\x08 \x03(\tR\x07methods\x12%\n\x0esignature_json\x18\t \x01(\tR\rsignatureJson\x12\x38\n\nparameters\x18\n \x03(\x0b\x32\x18.savor.v1.ModelParameterR\nparameters\x12-\n\x12unknown_parameters\x18\x0b \x01(\tR\x11unknownParameters\x12\'\n\x0fprompt_template\x18\x0c \x01(\tR\x0epromptTemplate\x12\x43\n\x0cmodel_config\x18\r \x03(\x0b\x32 .savor.v1.Model.ModelConfigEntryR\x0bmodelConfig\x12\x30\n\x07\x62\x61\x63kend\x18\x0e \x01(\x0b\x32\x16.savor.v1.ModelBackendR\x07\x62\x61\x63kend\x12-\n\x06limits\x18\x0f \x01(\x0b\x32\x15.savor.v1.ModelLimitsR\x06limits\x12%\n\x0emlflow_version\x18\x10 \x01(\tR\rmlflowVersion\x12\x31\n\x14transformers_version\x18\x11 \x01(\tR\x13transformersVersion\x12%\n\x0einference_task\x18\x12 \x01(\tR\rinferenceTask\x12\x1d\n\nmodel_card\x18\x13 \x01(\tR\tmodelCard\x12\x18\n\x07license\x18\x14 \x01(\tR\x07license\x12\x1a\n\x08warnings\x18\x15 \x03(\tR\x08warnings\x1aT\n\x10ModelConfigEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12*\n\x05value\x18\x02 \x01(\x0b\x32\x14.savor.v1.ParamValueR\x05value:\x02\x38\x01\"s\n\x0eModelParameter\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n\x04type\x18\x02 \x01(\tR\x04type\x12\x39\n\rdefault_value\x18\x03 \x01(\x0b\x32\x14.savor.v1.ParamValueR\x0c\x64\x65\x66\x61ultValue\"\x80\x01\n\x0cModelBackend\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n\x06\x64\x65vice\x18\x02 \x01(\tR\x06\x64\x65vice\x12\x14\n\x05\x64type\x18\x03 \x01(\tR\x05\x64type\x12.\n\x13not_compiled_reason\x18\x04 \x01(\tR\x11notCompiledReason\"\xdc\x01\n\x0bModelLimits\x12\x1d\n\nmax_inputs\x18\x01 \x01(\x05R\tmaxInputs\x12$\n\x0emax_text_chars\x18\x02 \x01(\x05R\x0cmaxTextChars\x12\x1d\n\nmax_tokens\x18\x03 \x01(\x05R\tmaxTokens\x12$\n\x0emax_new_tokens\x18\x04 \x01(\x05R\x0cmaxNewTokens\x12#\n\rmax_sequences\x18\x05 \x01(\x05R\x0cmaxSequences\x12\x1e\n\x0bmax_audio_s\x18\x06 \x01(\x01R\tmaxAudioS*Y\n\nModelState\x12\x1b\n\x17MODEL_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13MODEL_STATE_LOADING\x10\x01\x12\x15\n\x11MODEL_STATE_READY\x10\x02\x32\x9a\x01\n\x0cModelService\x12G\n\nListModels\x12\x1b.savor.v1.ListModelsRequest\x1a\x1c.savor.v1.ListModelsResponse\x12\x41\n\x08GetModel\x12\x19.savor.v1.GetModelRequest\x1a\x1a.savor.v1.GetModelResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,8 +34,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_MODEL_MODELCONFIGENTRY']._loaded_options = None
   _globals['_MODEL_MODELCONFIGENTRY']._serialized_options = b'8\001'
-  _globals['_MODELSTATE']._serialized_start=1453
-  _globals['_MODELSTATE']._serialized_end=1542
+  _globals['_MODELSTATE']._serialized_start=1577
+  _globals['_MODELSTATE']._serialized_end=1666
   _globals['_LISTMODELSREQUEST']._serialized_start=57
   _globals['_LISTMODELSREQUEST']._serialized_end=76
   _globals['_LISTMODELSRESPONSE']._serialized_start=78
@@ -45,15 +45,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETMODELRESPONSE']._serialized_start=182
   _globals['_GETMODELRESPONSE']._serialized_end=239
   _globals['_MODEL']._serialized_start=242
-  _globals['_MODEL']._serialized_end=980
-  _globals['_MODEL_MODELCONFIGENTRY']._serialized_start=896
-  _globals['_MODEL_MODELCONFIGENTRY']._serialized_end=980
-  _globals['_MODELPARAMETER']._serialized_start=982
-  _globals['_MODELPARAMETER']._serialized_end=1097
-  _globals['_MODELBACKEND']._serialized_start=1100
-  _globals['_MODELBACKEND']._serialized_end=1228
-  _globals['_MODELLIMITS']._serialized_start=1231
-  _globals['_MODELLIMITS']._serialized_end=1451
-  _globals['_MODELSERVICE']._serialized_start=1545
-  _globals['_MODELSERVICE']._serialized_end=1699
+  _globals['_MODEL']._serialized_end=1104
+  _globals['_MODEL_MODELCONFIGENTRY']._serialized_start=1020
+  _globals['_MODEL_MODELCONFIGENTRY']._serialized_end=1104
+  _globals['_MODELPARAMETER']._serialized_start=1106
+  _globals['_MODELPARAMETER']._serialized_end=1221
+  _globals['_MODELBACKEND']._serialized_start=1224
+  _globals['_MODELBACKEND']._serialized_end=1352
+  _globals['_MODELLIMITS']._serialized_start=1355
+  _globals['_MODELLIMITS']._serialized_end=1575
+  _globals['_MODELSERVICE']._serialized_start=1669
+  _globals['_MODELSERVICE']._serialized_end=1823
 # @@protoc_insertion_point(module_scope)

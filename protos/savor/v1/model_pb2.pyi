@@ -40,7 +40,7 @@ class GetModelResponse(_message.Message):
     def __init__(self, model: _Optional[_Union[Model, _Mapping]] = ...) -> None: ...
 
 class Model(_message.Message):
-    __slots__ = ("name", "version", "aliases", "uri", "state", "task", "family", "methods", "signature_json", "parameters", "unknown_parameters", "prompt_template", "model_config", "backend", "limits", "mlflow_version", "transformers_version")
+    __slots__ = ("name", "version", "aliases", "uri", "state", "task", "family", "methods", "signature_json", "parameters", "unknown_parameters", "prompt_template", "model_config", "backend", "limits", "mlflow_version", "transformers_version", "inference_task", "model_card", "license", "warnings")
     class ModelConfigEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -65,6 +65,10 @@ class Model(_message.Message):
     LIMITS_FIELD_NUMBER: _ClassVar[int]
     MLFLOW_VERSION_FIELD_NUMBER: _ClassVar[int]
     TRANSFORMERS_VERSION_FIELD_NUMBER: _ClassVar[int]
+    INFERENCE_TASK_FIELD_NUMBER: _ClassVar[int]
+    MODEL_CARD_FIELD_NUMBER: _ClassVar[int]
+    LICENSE_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
     name: str
     version: str
     aliases: _containers.RepeatedScalarFieldContainer[str]
@@ -82,7 +86,11 @@ class Model(_message.Message):
     limits: ModelLimits
     mlflow_version: str
     transformers_version: str
-    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., aliases: _Optional[_Iterable[str]] = ..., uri: _Optional[str] = ..., state: _Optional[_Union[ModelState, str]] = ..., task: _Optional[str] = ..., family: _Optional[str] = ..., methods: _Optional[_Iterable[str]] = ..., signature_json: _Optional[str] = ..., parameters: _Optional[_Iterable[_Union[ModelParameter, _Mapping]]] = ..., unknown_parameters: _Optional[str] = ..., prompt_template: _Optional[str] = ..., model_config: _Optional[_Mapping[str, _common_pb2.ParamValue]] = ..., backend: _Optional[_Union[ModelBackend, _Mapping]] = ..., limits: _Optional[_Union[ModelLimits, _Mapping]] = ..., mlflow_version: _Optional[str] = ..., transformers_version: _Optional[str] = ...) -> None: ...
+    inference_task: str
+    model_card: str
+    license: str
+    warnings: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[str] = ..., aliases: _Optional[_Iterable[str]] = ..., uri: _Optional[str] = ..., state: _Optional[_Union[ModelState, str]] = ..., task: _Optional[str] = ..., family: _Optional[str] = ..., methods: _Optional[_Iterable[str]] = ..., signature_json: _Optional[str] = ..., parameters: _Optional[_Iterable[_Union[ModelParameter, _Mapping]]] = ..., unknown_parameters: _Optional[str] = ..., prompt_template: _Optional[str] = ..., model_config: _Optional[_Mapping[str, _common_pb2.ParamValue]] = ..., backend: _Optional[_Union[ModelBackend, _Mapping]] = ..., limits: _Optional[_Union[ModelLimits, _Mapping]] = ..., mlflow_version: _Optional[str] = ..., transformers_version: _Optional[str] = ..., inference_task: _Optional[str] = ..., model_card: _Optional[str] = ..., license: _Optional[str] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ModelParameter(_message.Message):
     __slots__ = ("name", "type", "default_value")

@@ -120,3 +120,57 @@ class SpeechChunk(_message.Message):
     start_s: float
     end_s: float
     def __init__(self, text: _Optional[str] = ..., start_s: _Optional[float] = ..., end_s: _Optional[float] = ...) -> None: ...
+
+class StreamingRecognizeSpeechRequest(_message.Message):
+    __slots__ = ("config", "samples")
+    CONFIG_FIELD_NUMBER: _ClassVar[int]
+    SAMPLES_FIELD_NUMBER: _ClassVar[int]
+    config: StreamingSpeechConfig
+    samples: bytes
+    def __init__(self, config: _Optional[_Union[StreamingSpeechConfig, _Mapping]] = ..., samples: _Optional[bytes] = ...) -> None: ...
+
+class StreamingSpeechConfig(_message.Message):
+    __slots__ = ("model", "encoding", "parameters", "sample_rate_hz", "channels", "timestamps", "interim_results", "pause_s")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    ENCODING_FIELD_NUMBER: _ClassVar[int]
+    PARAMETERS_FIELD_NUMBER: _ClassVar[int]
+    SAMPLE_RATE_HZ_FIELD_NUMBER: _ClassVar[int]
+    CHANNELS_FIELD_NUMBER: _ClassVar[int]
+    TIMESTAMPS_FIELD_NUMBER: _ClassVar[int]
+    INTERIM_RESULTS_FIELD_NUMBER: _ClassVar[int]
+    PAUSE_S_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    encoding: PcmEncoding
+    parameters: SpeechRecognitionParameters
+    sample_rate_hz: int
+    channels: int
+    timestamps: TimestampGranularity
+    interim_results: bool
+    pause_s: float
+    def __init__(self, model: _Optional[str] = ..., encoding: _Optional[_Union[PcmEncoding, str]] = ..., parameters: _Optional[_Union[SpeechRecognitionParameters, _Mapping]] = ..., sample_rate_hz: _Optional[int] = ..., channels: _Optional[int] = ..., timestamps: _Optional[_Union[TimestampGranularity, str]] = ..., interim_results: _Optional[bool] = ..., pause_s: _Optional[float] = ...) -> None: ...
+
+class StreamingRecognizeSpeechResponse(_message.Message):
+    __slots__ = ("results", "timing", "warnings", "model_version")
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    TIMING_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
+    results: _containers.RepeatedCompositeFieldContainer[StreamingSpeechResult]
+    timing: _common_pb2.Timing
+    warnings: _containers.RepeatedScalarFieldContainer[str]
+    model_version: str
+    def __init__(self, results: _Optional[_Iterable[_Union[StreamingSpeechResult, _Mapping]]] = ..., timing: _Optional[_Union[_common_pb2.Timing, _Mapping]] = ..., warnings: _Optional[_Iterable[str]] = ..., model_version: _Optional[str] = ...) -> None: ...
+
+class StreamingSpeechResult(_message.Message):
+    __slots__ = ("text", "is_final", "start_s", "end_s", "chunks")
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    IS_FINAL_FIELD_NUMBER: _ClassVar[int]
+    START_S_FIELD_NUMBER: _ClassVar[int]
+    END_S_FIELD_NUMBER: _ClassVar[int]
+    CHUNKS_FIELD_NUMBER: _ClassVar[int]
+    text: str
+    is_final: bool
+    start_s: float
+    end_s: float
+    chunks: _containers.RepeatedCompositeFieldContainer[SpeechChunk]
+    def __init__(self, text: _Optional[str] = ..., is_final: _Optional[bool] = ..., start_s: _Optional[float] = ..., end_s: _Optional[float] = ..., chunks: _Optional[_Iterable[_Union[SpeechChunk, _Mapping]]] = ...) -> None: ...

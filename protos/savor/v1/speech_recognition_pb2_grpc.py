@@ -40,6 +40,11 @@ class SpeechRecognitionServiceStub:
                 request_serializer=savor_dot_v1_dot_speech__recognition__pb2.RecognizeSpeechRequest.SerializeToString,
                 response_deserializer=savor_dot_v1_dot_speech__recognition__pb2.RecognizeSpeechResponse.FromString,
                 _registered_method=True)
+        self.StreamingRecognizeSpeech = channel.stream_stream(
+                '/savor.v1.SpeechRecognitionService/StreamingRecognizeSpeech',
+                request_serializer=savor_dot_v1_dot_speech__recognition__pb2.StreamingRecognizeSpeechRequest.SerializeToString,
+                response_deserializer=savor_dot_v1_dot_speech__recognition__pb2.StreamingRecognizeSpeechResponse.FromString,
+                _registered_method=True)
 
 
 class SpeechRecognitionServiceServicer:
@@ -57,6 +62,17 @@ class SpeechRecognitionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def StreamingRecognizeSpeech(self, request_iterator, context):
+        """StreamingRecognizeSpeech writes down what is said while it is said. The first message says how, each further one
+        brings the next samples. Speech is cut where it pauses: until then its text comes as interim results, each in the
+        place of the one before; the final result comes once. What is left when the client ends its stream is final.
+
+        Errors: as RecognizeSpeech.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SpeechRecognitionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -64,6 +80,11 @@ def add_SpeechRecognitionServiceServicer_to_server(servicer, server):
                     servicer.RecognizeSpeech,
                     request_deserializer=savor_dot_v1_dot_speech__recognition__pb2.RecognizeSpeechRequest.FromString,
                     response_serializer=savor_dot_v1_dot_speech__recognition__pb2.RecognizeSpeechResponse.SerializeToString,
+            ),
+            'StreamingRecognizeSpeech': grpc.stream_stream_rpc_method_handler(
+                    servicer.StreamingRecognizeSpeech,
+                    request_deserializer=savor_dot_v1_dot_speech__recognition__pb2.StreamingRecognizeSpeechRequest.FromString,
+                    response_serializer=savor_dot_v1_dot_speech__recognition__pb2.StreamingRecognizeSpeechResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -94,6 +115,33 @@ class SpeechRecognitionService:
             '/savor.v1.SpeechRecognitionService/RecognizeSpeech',
             savor_dot_v1_dot_speech__recognition__pb2.RecognizeSpeechRequest.SerializeToString,
             savor_dot_v1_dot_speech__recognition__pb2.RecognizeSpeechResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamingRecognizeSpeech(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/savor.v1.SpeechRecognitionService/StreamingRecognizeSpeech',
+            savor_dot_v1_dot_speech__recognition__pb2.StreamingRecognizeSpeechRequest.SerializeToString,
+            savor_dot_v1_dot_speech__recognition__pb2.StreamingRecognizeSpeechResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -40,6 +40,13 @@ class SpeechRecognitionServiceStub:
     samples), NOT_FOUND an unknown model, FAILED_PRECONDITION a model of another family, RESOURCE_EXHAUSTED a full
     queue, UNAVAILABLE a model that is still loading.
     """
+    StreamingRecognizeSpeech: _grpc.StreamStreamMultiCallable[_speech_recognition_pb2.StreamingRecognizeSpeechRequest, _speech_recognition_pb2.StreamingRecognizeSpeechResponse]
+    """StreamingRecognizeSpeech writes down what is said while it is said. The first message says how, each further one
+    brings the next samples. Speech is cut where it pauses: until then its text comes as interim results, each in the
+    place of the one before; the final result comes once. What is left when the client ends its stream is final.
+
+    Errors: as RecognizeSpeech.
+    """
 
 @_typing.type_check_only
 class SpeechRecognitionServiceAsyncStub(SpeechRecognitionServiceStub):
@@ -52,6 +59,13 @@ class SpeechRecognitionServiceAsyncStub(SpeechRecognitionServiceStub):
     Errors: INVALID_ARGUMENT names the field at fault (a recording that can't be decoded, too long, or with NaN
     samples), NOT_FOUND an unknown model, FAILED_PRECONDITION a model of another family, RESOURCE_EXHAUSTED a full
     queue, UNAVAILABLE a model that is still loading.
+    """
+    StreamingRecognizeSpeech: _aio.StreamStreamMultiCallable[_speech_recognition_pb2.StreamingRecognizeSpeechRequest, _speech_recognition_pb2.StreamingRecognizeSpeechResponse]  # type: ignore[assignment]
+    """StreamingRecognizeSpeech writes down what is said while it is said. The first message says how, each further one
+    brings the next samples. Speech is cut where it pauses: until then its text comes as interim results, each in the
+    place of the one before; the final result comes once. What is left when the client ends its stream is final.
+
+    Errors: as RecognizeSpeech.
     """
 
 class SpeechRecognitionServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -68,6 +82,19 @@ class SpeechRecognitionServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors: INVALID_ARGUMENT names the field at fault (a recording that can't be decoded, too long, or with NaN
         samples), NOT_FOUND an unknown model, FAILED_PRECONDITION a model of another family, RESOURCE_EXHAUSTED a full
         queue, UNAVAILABLE a model that is still loading.
+        """
+
+    @_abc_1.abstractmethod
+    def StreamingRecognizeSpeech(
+        self,
+        request_iterator: _MaybeAsyncIterator[_speech_recognition_pb2.StreamingRecognizeSpeechRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_speech_recognition_pb2.StreamingRecognizeSpeechResponse], _abc.AsyncIterator[_speech_recognition_pb2.StreamingRecognizeSpeechResponse]]:
+        """StreamingRecognizeSpeech writes down what is said while it is said. The first message says how, each further one
+        brings the next samples. Speech is cut where it pauses: until then its text comes as interim results, each in the
+        place of the one before; the final result comes once. What is left when the client ends its stream is final.
+
+        Errors: as RecognizeSpeech.
         """
 
 def add_SpeechRecognitionServiceServicer_to_server(servicer: SpeechRecognitionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

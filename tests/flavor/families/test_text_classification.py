@@ -20,7 +20,7 @@ from savor.flavor.families.text_classification import (
 from savor.flavor.item import Forward
 from savor.flavor.limits import Limits
 from savor.flavor.params import Unknown
-from tests import tiny_models
+from tests import tiny_pipelines
 from tests.flavor.artifacts import artifact
 from tests.flavor.families.forward import answer
 
@@ -55,7 +55,7 @@ def test_one_label_by_default(recipe: str) -> None:
 
 
 def test_a_single_label_is_a_sigmoid_as_the_pipelines() -> None:
-    model = replace(artifact("classifier"), pipeline=tiny_models.classifier(1))
+    model = replace(artifact("classifier"), pipeline=tiny_pipelines.classifier(1))
     assert model.pipeline.model.config.problem_type is None
     response = answer(prepare(_request("one text"), model), model)
     assert [model.pipeline("one text")] == _records(response)
@@ -123,7 +123,7 @@ def test_how_many_labels(recipe: str, top_k: int | None, parameters: dict[str, A
 
 
 def test_equal_scores_keep_the_order_of_the_labels() -> None:
-    model = replace(artifact("classifier"), pipeline=tiny_models.classifier(100))
+    model = replace(artifact("classifier"), pipeline=tiny_pipelines.classifier(100))
     logits = np.tile(np.array([0.0, 1.0], np.float32), 50)
     labels = prepare(_request("a", top_k=0), model).decode([{"output": logits}]).results[0].labels
     assert [label.label for label in labels] == [f"LABEL_{n}" for n in (*range(1, 100, 2), *range(0, 100, 2))]

@@ -20,11 +20,11 @@ from savor.flavor.item import Item, Row
 from savor.flavor.limits import Limits
 from savor.flavor.params import Unknown
 from savor.flavor.sequences import FinishReason
-from tests import tiny_models
+from tests import tiny_pipelines
 from tests.flavor.artifacts import artifact
 
 OPEN = {"unknown_params": Unknown.ALLOW}
-TOKENIZER = tiny_models.tokenizer(bert=False)
+TOKENIZER = tiny_pipelines.tokenizer(bert=False)
 
 
 def _request(
