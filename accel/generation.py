@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import StoppingCriteria, StoppingCriteriaList
+from transformers import LogitsProcessor, LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
 
 from savor.accel.backend import Batch, RefusedOptions
 from savor.accel.padding import stack
@@ -67,6 +67,9 @@ class Generation:
         if run.seed is not None:
             torch.manual_seed(run.seed)
         options = {"generation_config": pipeline.generation_config, **run.options}
+        frequency, presence = (options.pop(name, None) or 0.0 for name in ("frequency_penalty", "presence_penalty"))
+        if frequency or presence:
+            options["logits_processor"] = LogitsProcessorList([_Penalties(steps.start, frequency, presence)])
         try:
             with torch.no_grad():
                 output = pipeline.model.generate(**inputs, **options, stopping_criteria=StoppingCriteriaList([steps]))
@@ -84,6 +87,24 @@ def _until_none(steps: "queue.SimpleQueue[Rows | None]") -> Iterator[Rows]:
                 return
             step = newer
         yield step
+
+
+class _Penalties(LogitsProcessor):
+    """Makes tokens that were generated less likely: logit - count * frequency - (count > 0) * presence.
+
+    As OpenAI defines both penalties; transformers has neither. `start` is where generated tokens begin.
+    """
+
+    def __init__(self, start: int, frequency: float, presence: float) -> None:
+        self._start = start
+        self._frequency = frequency
+        self._presence = presence
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """The logits after the penalties: shape (sequences of the batch, vocabulary)."""
+        generated = input_ids[:, self._start :]
+        counts = torch.zeros_like(scores).scatter_add_(1, generated, torch.ones_like(generated, dtype=scores.dtype))
+        return scores - self._frequency * counts - self._presence * (counts > 0)
 
 
 class Abandonment(StoppingCriteria):
@@ -104,7 +125,7 @@ class _Steps(Abandonment):
     def __init__(self, artifact: Artifact, batch: Batch, run: Generate, start: int) -> None:
         super().__init__(batch)
         config = artifact.pipeline.generation_config
-        self._start = start
+        self.start = start
         self._beams = (value(run.options, config, "num_beams") or 1) > 1
         self._end_tokens = end_tokens(run.options, config)
         self._lengths: dict[int, int] = {}
@@ -121,7 +142,7 @@ class _Steps(Abandonment):
         if self._beams or over.all():
             # Beams change places, so nothing can be said of any one of them before the end.
             return over
-        generated = input_ids[:, self._start :].cpu().numpy()
+        generated = input_ids[:, self.start :].cpu().numpy()
         for place in range(count):
             if place not in self._lengths and self._ends(generated[place], place * len(self._batch.items) // count):
                 self._lengths[place] = generated.shape[1]
@@ -138,7 +159,7 @@ class _Steps(Abandonment):
     def result(self, output: Any) -> Rows:
         """The rows of what `generate` returned."""
         sequences = getattr(output, "sequences", output)
-        return self._rows(sequences[:, self._start :].cpu().numpy(), done=True)
+        return self._rows(sequences[:, self.start :].cpu().numpy(), done=True)
 
     def _rows(self, generated: Array, *, done: bool) -> Rows:
         each = len(generated) // len(self._batch.items)

@@ -64,7 +64,7 @@ class TextEncoder:
             encoded = self._encode(tokenizer, texts, pairs, self._call_options(options))
         rows = [as_row({name: encoded[name][index] for name in encoded}) for index in range(len(texts))]
         for field, row in zip(fields, rows, strict=True):
-            self._check_length(field, len(row["input_ids"]))
+            self.check_length(field, len(row["input_ids"]))
         return rows
 
     def _encode(self, tokenizer: Any, texts: Sequence[str], pairs: Sequence[str] | None, options: Any) -> Any:
@@ -89,7 +89,8 @@ class TextEncoder:
             call["max_length"] = self.max_tokens
         return call
 
-    def _check_length(self, field: str, tokens: int) -> None:
+    def check_length(self, field: str, tokens: int) -> None:
+        """Raises InvalidInput for a text of more tokens than the model reads."""
         if self.max_tokens is not None and tokens > self.max_tokens:
             advice = "shorten the text, or set parameters.truncation to true"
             raise InvalidInput.at(field, f"has {tokens} tokens; the model reads {self.max_tokens}: {advice}")

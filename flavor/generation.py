@@ -5,10 +5,11 @@ name, and what would let one call hold the model for hours is bounded by the ope
 """
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 from savor.flavor.errors import InvalidInput, UnsupportedParameter, Violation
-from savor.flavor.item import Generate, key_of
+from savor.flavor.item import Generate, Prepared, key_of
 from savor.flavor.limits import Limits
 
 _Check = Callable[[Any], bool]
@@ -62,11 +63,14 @@ _RULES: Mapping[str, tuple[_Check, str]] = {
     "num_beams": (_integer(1), "an integer of 1 or more"),
     "num_beam_groups": (_integer(1), "an integer of 1 or more"),
     "num_return_sequences": (_integer(1), "an integer of 1 or more"),
+    "frequency_penalty": (_number(-2, 2), "in [-2, 2]"),
+    "presence_penalty": (_number(-2, 2), "in [-2, 2]"),
     "length_penalty": (_number(-100, 100), "in [-100, 100]"),
     "penalty_alpha": (_number(0, 1), "in [0, 1]"),
     "eos_token_id": (_tokens, "a token's id, or a list of them"),
     "bos_token_id": (_integer(0), "a token's id"),
     "pad_token_id": (_integer(0), "a token's id"),
+    "forced_bos_token_id": (_integer(0), "a token's id"),
 }
 
 _LOOKS_AT_PROMPT: Mapping[str, float] = {
@@ -170,3 +174,9 @@ def sees_padding(options: Mapping[str, Any], config: Any) -> bool:
 def run(options: Mapping[str, Any], seed: int | None = None) -> Generate:
     """The options as a run that equal options share."""
     return Generate(key_of(options), options, seed)
+
+
+def short(prepared: Prepared) -> Prepared:
+    """A prepared call that ends after two tokens: enough to warm up."""
+    two = run({"max_new_tokens": 2, "do_sample": False, "num_beams": 1})
+    return replace(prepared, items=tuple(replace(item, run=two) for item in prepared.items))

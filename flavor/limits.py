@@ -24,6 +24,12 @@ class Limits:
         if len(inputs) > self.max_inputs:
             raise InvalidInput.at("inputs", f"has {len(inputs)} entries; this server takes {self.max_inputs}")
 
+    def check_texts(self, texts: Sequence[str]) -> None:
+        """Raises InvalidInput where there are no inputs or too many, or one is too long to be read."""
+        self.check_inputs(texts)
+        for index, text in enumerate(texts):
+            self.check_text(f"inputs[{index}]", text)
+
     def check_text(self, field: str, text: str) -> None:
         """Raises InvalidInput where a text is too long to be read."""
         if len(text) > self.max_text_chars:

@@ -3,14 +3,15 @@
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from savor.flavor import template
+from savor.flavor import payload, template
 from savor.flavor.errors import LoadRefused
 
-_ENVIRONMENT = "MLFLOW_PYFUNC_INFERENCE_CONFIG"
+_ENVIRONMENT = ("MLFLOW_PYFUNC_INFERENCE_CONFIG", "SERVING_MODEL_CONFIG")
+"""Variables with a JSON object of options, the later over the earlier: MLflow's loader reads one, its server the other."""
 _LEGACY_CONFIG = Path("components", "inference_config.txt")
 
 
@@ -27,6 +28,8 @@ class SavedModel:
     prompt_template: str | None
     mlflow_version: str
     model_id: str
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    """What the user and MLflow noted beside it."""
 
     @property
     def family_task(self) -> str:
@@ -54,8 +57,40 @@ class SavedModel:
         return self.path / str(self.flavor.get("model_binary") or "pipeline")
 
     @property
+    def dtype(self) -> str:
+        """The torch type that was recorded, such as `float16`; empty where the weights' own applies."""
+        return str(self.flavor.get("torch_dtype") or "").removeprefix("torch.")
+
+    @property
+    def components(self) -> tuple[str, ...]:
+        """What was saved beside the weights, such as `tokenizer`: folders below `components`."""
+        processor = ("processor",) if self.flavor.get("processor_type") else ()
+        return (*(self.flavor.get("components") or ()), *processor)
+
+    @property
+    def adapter(self) -> Path | None:
+        """The folder of a PEFT adapter, None for a model without one."""
+        name = self.flavor.get("peft_adaptor")
+        return self.path / str(name) if name else None
+
+    @property
+    def base(self) -> Path | None:
+        """The folder outside the saved model that holds the weights below its adapter; None for most models."""
+        base = self.flavor.get("local_base_model_path")
+        return Path(str(base)) if base else None
+
+    @property
+    def reference(self) -> str | None:
+        """What on the Hugging Face hub a model without weights of its own refers to; None where it has its weights."""
+        if self.base is not None or "source_model_revision" not in self.flavor:
+            return None
+        return str(self.flavor.get("source_model_name") or "")
+
+    @property
     def params_schema(self) -> Any:
-        """The signature's `mlflow.types.schema.ParamSchema`, or None."""
+        """The parameters that callers may set, as an `mlflow.types.schema.ParamSchema`, or None."""
+        if self.inference_task:
+            return payload.params_schema(self.signature, self.inference_task)
         return self.signature.params if self.signature is not None else None
 
 
@@ -91,17 +126,17 @@ def _read(path: Path) -> SavedModel:
         prompt_template=template.check((model.metadata or {}).get("prompt_template"), flavor["task"]),
         mlflow_version=str(model.mlflow_version or ""),
         model_id=str(model.run_id or model.model_id or model.model_uuid or ""),
+        metadata=model.metadata or {},
     )
 
 
 def effective_config(saved: SavedModel, override: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
     """The model_config that applies, and warnings for overrides that do not.
 
-    MLflow's order: saved < MLFLOW_PYFUNC_INFERENCE_CONFIG < load time, and the last two only change keys that were
-    saved. A legacy `components/inference_config.txt` replaces all of it.
+    MLflow's order: saved < MLFLOW_PYFUNC_INFERENCE_CONFIG < SERVING_MODEL_CONFIG < load time, and all but the first
+    only change keys that were saved. A legacy `components/inference_config.txt` replaces all of it.
     """
-    legacy = saved.path / _LEGACY_CONFIG
-    if legacy.is_file():
+    if legacy := legacy_config(saved):
         return _json_object(legacy.read_text(), str(legacy)), ()
     config = dict(saved.pyfunc.get("config") or {})
     wanted = _environment_config() | dict(override)
@@ -112,9 +147,18 @@ def effective_config(saved: SavedModel, override: Mapping[str, Any]) -> tuple[di
     return config, (f"model_config overrides were ignored, as the model was saved without them: {', '.join(ignored)}",)
 
 
+def legacy_config(saved: SavedModel) -> Path | None:
+    """The file in which MLflow before 2.5 kept what is the model_config now, None where there is none."""
+    file = saved.path / _LEGACY_CONFIG
+    return file if file.is_file() else None
+
+
 def _environment_config() -> dict[str, Any]:
-    text = os.environ.get(_ENVIRONMENT)
-    return _json_object(text, _ENVIRONMENT) if text else {}
+    config: dict[str, Any] = {}
+    for name in _ENVIRONMENT:
+        if text := os.environ.get(name):
+            config |= _json_object(text, name)
+    return config
 
 
 def _json_object(text: str, source: str) -> dict[str, Any]:

@@ -30,11 +30,15 @@ class FinishReason(Enum):
 
 @dataclass(frozen=True)
 class Prompt:
-    """A prompt in its template, with its tokens and the length of their text when decoded."""
+    """A prompt in its template, with those of its tokens that a sequence starts with and the length of their text.
+
+    What an encoder reads is no part of the sequences: then `tokens` is empty. `token_count` counts it all the same.
+    """
 
     text: str
     tokens: tuple[int, ...]
     decoded_chars: int
+    token_count: int
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ class TextRules:
 
     def prompt(self, text: str, tokens: Sequence[int]) -> Prompt:
         """A prompt ready for `reply`."""
-        return Prompt(text, tuple(tokens), len(self._decode(tokens)))
+        return Prompt(text, tuple(tokens), len(self._decode(tokens)), len(tokens))
 
     def reply(self, prompt: Prompt, tokens: Array, *, done: bool) -> Reply:
         """The text of `tokens` (int64, shape (generated,)), the whole of it where the sequence is done."""
@@ -140,7 +144,7 @@ def overlap(text: str, stop: str) -> int:
 
 
 def rules(options: dict[str, Any], encoder: TextEncoder, instance_type: str) -> TextRules:
-    """The rules of a call; takes the options that are about text out of `options`, what stays is for generation.
+    """The rules of a decoder's call; takes what is about text out of `options`, what stays is for generation.
 
     include_prompt and collapse_whitespace are MLflow's own and never reach the pipeline.
     """
@@ -156,6 +160,13 @@ def rules(options: dict[str, Any], encoder: TextEncoder, instance_type: str) -> 
         skip_special_tokens=True if skip is None else bool(skip),
         clean_up_spaces=True if clean_up is None else bool(clean_up),
     )
+
+
+def encoder_decoder_rules(options: dict[str, Any], encoder: TextEncoder) -> TextRules:
+    """As `rules` for models that write apart from what they read; MLflow's own two options do nothing for them."""
+    for name in ("include_prompt", "collapse_whitespace"):
+        options.pop(name, None)
+    return TextRules(encoder, full_text=False, clean_up_spaces=bool(options.pop("clean_up_tokenization_spaces", None)))
 
 
 def end_tokens(options: Mapping[str, Any], config: Any) -> frozenset[int]:

@@ -1,15 +1,27 @@
 """The one table from pipeline task to family. A new family is one entry here beside its own file."""
 
+from savor.flavor import pyfunc
 from savor.flavor.errors import LoadRefused
-from savor.flavor.families import feature_extraction, speech_recognition, text_classification, text_generation
+from savor.flavor.families import (
+    chat,
+    feature_extraction,
+    speech_recognition,
+    text2text,
+    text_classification,
+    text_generation,
+)
 from savor.flavor.family import Family
 
-FAMILIES: tuple[Family, ...] = (
+_TYPED: tuple[Family, ...] = (
     feature_extraction.FAMILY,
     speech_recognition.FAMILY,
     text_classification.FAMILY,
     text_generation.FAMILY,
+    chat.FAMILY,
+    text2text.FAMILY,
 )
+
+FAMILIES: tuple[Family, ...] = (*_TYPED, pyfunc.family(frozenset().union(*(family.tasks for family in _TYPED))))
 """Of two families that serve a task the first is the one that a model of it is said to belong to."""
 
 

@@ -1,5 +1,6 @@
 """Tiny random models of every family, saved through MLflow once and cached until this file or a version changes."""
 
+import copy
 import hashlib
 import os
 import shutil
@@ -105,7 +106,8 @@ def saved(name: str) -> Path:
         make, arguments = RECIPES[name]
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent) as draft:
-            save(make(), Path(draft, "model"), **arguments())
+            # MLflow writes into the model_config that it is given.
+            save(make(), Path(draft, "model"), **copy.deepcopy(arguments()))
             Path(draft, "model").rename(folder)
     return folder
 

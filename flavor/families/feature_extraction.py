@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from savor.flavor import sentence
+from savor.flavor import payload, sentence
 from savor.flavor.artifact import Artifact
 from savor.flavor.errors import InvalidInput
 from savor.flavor.family import Family, Method
 from savor.flavor.item import Array, Forward, Item, Prepared, Row
-from savor.flavor.sentence import Pooling
+from savor.flavor.sentence import Pooling, SentenceSettings
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def _decode_features(rows: Sequence[Row]) -> ExtractFeaturesResponse:
 
 def prepare_embedding(request: EmbedTextRequest, artifact: Artifact) -> Prepared:
     """Encodes each text in the model's template, cut where the model's sentence-transformers settings say so."""
-    settings = sentence.read(artifact.saved.weights)
+    settings = _settings(artifact)
     if settings.unserved and request.pooling is None:
         problem = f"the model's own settings, {settings.unserved}, are not served: choose a pooling"
         raise InvalidInput.at("pooling", problem)
@@ -119,6 +119,13 @@ def prepare_embedding(request: EmbedTextRequest, artifact: Artifact) -> Prepared
     normalize = settings.normalize if request.normalize is None else request.normalize
     masks = tuple(_attended(item) for item in items)
     return Prepared(items, _Embedding(pooling, normalize, masks), warnings)
+
+
+def _settings(artifact: Artifact) -> SentenceSettings:
+    """How the model pools; MLflow's llm/v1/embeddings takes the first token's vector as it is, whatever the model says."""
+    if artifact.saved.inference_task == payload.EMBEDDINGS:
+        return SentenceSettings(pooling=Pooling.CLS, normalize=False)
+    return sentence.read(artifact.saved.weights)
 
 
 def _attended(item: Item) -> Array:

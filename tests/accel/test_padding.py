@@ -78,7 +78,7 @@ OUTPUTS = [
     pytest.param((2, 5, 4), [(3, 4), (5, 4)], id="a vector for each token"),
     pytest.param((2, 5, 4, 6), [(3, 4, 6), (5, 4, 6)], id="a matrix for each token"),
     pytest.param((2, 4), [(4,), (4,)], id="a vector for each item"),
-    pytest.param((2, 5), [(5,), (5,)], id="as many labels as tokens"),
+    pytest.param((2, 5), [(3,), (5,)], id="a number for each token"),
     pytest.param((2, 4, 5), [(4, 5), (4, 5)], id="a matrix for each item"),
     pytest.param((2,), [(), ()], id="a number for each item"),
 ]

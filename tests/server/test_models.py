@@ -134,7 +134,7 @@ async def test_versions_that_are_served_are_named(registered: Models) -> None:
 async def test_loaded_models_answer(registered: Models) -> None:
     for entry in registered.entries:
         loaded = entry.ready()
-        prepared = loaded.family.probe(loaded.artifact)
+        prepared = loaded.families[0].probe(loaded.artifact)
         answer = await loaded.pump.run(prepared.items, Call(60.0))
         assert len(answer.rows) == len(prepared.items)
 
@@ -171,4 +171,4 @@ async def test_a_closed_model_takes_no_calls() -> None:
     loaded = models.entries[0].ready()
     await models.close()
     with pytest.raises(NotReady):
-        await loaded.pump.run(loaded.family.probe(loaded.artifact).items, Call(60.0))
+        await loaded.pump.run(loaded.families[0].probe(loaded.artifact).items, Call(60.0))

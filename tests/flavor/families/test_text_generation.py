@@ -11,14 +11,12 @@ from savor.flavor.errors import InvalidInput, UnsupportedParameter
 from savor.flavor.families.text_generation import (
     FAMILY,
     GenerateTextRequest,
-    StreamGenerateTextResponse,
-    TextGenerationDelta,
-    generated,
     prepare,
 )
 from savor.flavor.item import Item, Row
 from savor.flavor.limits import Limits
 from savor.flavor.params import Unknown
+from savor.flavor.replies import StreamGenerateTextResponse, TextGenerationDelta, generated
 from savor.flavor.sequences import FinishReason
 from tests import tiny_pipelines
 from tests.flavor.artifacts import artifact
