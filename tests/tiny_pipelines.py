@@ -189,7 +189,9 @@ def text2text(task: str = "text2text-generation") -> Pipeline:
         pad_token_id=0,
         eos_token_id=2,
         decoder_start_token_id=0,
-        initializer_factor=4.0,
+        initializer_factor=2.0,
+        # A tied one says the same token again and again.
+        tie_word_embeddings=False,
     )
     model = _seeded(transformers.T5ForConditionalGeneration, settings)
     return pipeline(task, model=model, tokenizer=_text2text_tokenizer())
