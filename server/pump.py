@@ -124,6 +124,8 @@ class Pump:
         job = _Job(call, {}, len(items), self._loop.create_future(), moved)
         # Nobody may be left to ask for a failure, and asyncio complains of those.
         job.done.add_done_callback(lambda done: done.cancelled() or done.exception())
+        if not items:
+            job.done.set_result(None)
         entries = [_Entry(item, index, job) for index, item in enumerate(items)]
         self._queue.put(entries, min(max(len(self._queue) * self._item_s, 0.05), 30.0))
         self._wake.set()

@@ -16,6 +16,7 @@ from savor.flavor.errors import InvalidInput
 from savor.flavor.family import Family, Method
 from savor.flavor.item import Array, Forward, Item, Prepared, Row
 from savor.flavor.sentence import Pooling, SentenceSettings
+from savor.flavor.tokens import item
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ def prepare_embedding(request: EmbedTextRequest, artifact: Artifact) -> Prepared
 
 
 def _settings(artifact: Artifact) -> SentenceSettings:
-    """How the model pools; MLflow's llm/v1/embeddings takes the first token's vector as it is, whatever the model says."""
+    """How the model pools; for llm/v1/embeddings MLflow takes the first token's vector as it is, whatever it says."""
     if artifact.saved.inference_task == payload.EMBEDDINGS:
         return SentenceSettings(pooling=Pooling.CLS, normalize=False)
     return sentence.read(artifact.saved.weights)
@@ -153,7 +154,7 @@ def _encode(inputs: Sequence[str], options: Mapping[str, Any], artifact: Artifac
     for field, text in zip(fields, inputs, strict=True):
         artifact.limits.check_text(field, text)
     rows = artifact.encoder.encode([artifact.fill(text) for text in inputs], fields, options)
-    return tuple(Item(row, len(row["input_ids"]), Forward(per_token=True), alike=tuple(row)) for row in rows)
+    return tuple(item(row, Forward(per_token=True)) for row in rows)
 
 
 def _probe(artifact: Artifact) -> Prepared:

@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
+from savor.flavor import labels
 from savor.flavor.artifact import Artifact
-from savor.flavor.errors import InvalidInput
 from savor.flavor.family import Family, Method
-from savor.flavor.item import Array, Forward, Item, Prepared, Row
+from savor.flavor.item import Prepared, Row
+from savor.flavor.labels import Labelling, ScoredLabel
+from savor.flavor.options import check_values
+from savor.flavor.tokens import classified_item
 
 
 @dataclass(frozen=True)
@@ -34,14 +35,6 @@ class ClassifyTextRequest:
 
 
 @dataclass(frozen=True)
-class ScoredLabel:
-    """A label with its score."""
-
-    label: str
-    score: float
-
-
-@dataclass(frozen=True)
 class TextClassificationResult:
     """The labels of one text, best first."""
 
@@ -57,43 +50,19 @@ class ClassifyTextResponse:
 
 @dataclass(frozen=True)
 class _Decoding:
-    activation: str
-    top_k: int | None
-    labels: Mapping[int, str]
+    labelling: Labelling
 
     def __call__(self, rows: Sequence[Row]) -> ClassifyTextResponse:
-        return ClassifyTextResponse(tuple(self._result(row["output"]) for row in rows))
-
-    def _result(self, logits: Array) -> TextClassificationResult:
-        scores = _ACTIVATIONS[self.activation](logits.astype(np.float32))
-        # Stable, so that equal scores keep the order of the model's labels, as in transformers.
-        best = np.argsort(-scores, kind="stable")[: self.top_k]
-        return TextClassificationResult(tuple(ScoredLabel(self.labels[int(i)], float(scores[i])) for i in best))
-
-
-def _softmax(logits: Array) -> Array:
-    shifted = np.exp(logits - logits.max())
-    return np.asarray(shifted / shifted.sum())
-
-
-def _sigmoid(logits: Array) -> Array:
-    return np.asarray(1.0 / (1.0 + np.exp(-logits)))
-
-
-def _none(logits: Array) -> Array:
-    return logits
-
-
-_ACTIVATIONS = {"softmax": _softmax, "sigmoid": _sigmoid, "none": _none}
+        return ClassifyTextResponse(tuple(TextClassificationResult(self.labelling(row["output"])) for row in rows))
 
 
 def prepare(request: ClassifyTextRequest, artifact: Artifact) -> Prepared:
     """Encodes each text, alone or with its pair."""
     artifact.limits.check_inputs(request.inputs)
     options, warnings = artifact.options(request.parameters)
-    decoding = _decoding(request.top_k, options, artifact)
+    decoding = _Decoding(_labelling(request.top_k, options, artifact))
     rows = _encode(request.inputs, options, artifact)
-    items = tuple(Item(row, len(row["input_ids"]), Forward(), alike=tuple(row)) for row in rows)
+    items = tuple(classified_item(row, artifact.pipeline.model.config.eos_token_id) for row in rows)
     return Prepared(items, decoding, warnings)
 
 
@@ -119,21 +88,16 @@ def _encode_one(given: TextClassificationInput, field: str, options: Mapping[str
     return artifact.encoder.encode([given.text], [field], options, pairs)[0]
 
 
-def _decoding(top_k: int | None, options: dict[str, Any], artifact: Artifact) -> _Decoding:
+def _labelling(top_k: int | None, options: dict[str, Any], artifact: Artifact) -> Labelling:
     """Takes the options that shape scores and labels out of `options`; what stays is the tokenizer's."""
     config = artifact.pipeline.model.config
     options.pop("batch_size", None)
     every = options.pop("return_all_scores", getattr(config, "return_all_scores", False))
-    saved = options.pop("top_k", None if every else 1)
-    activation = options.pop("function_to_apply", None) or _default_activation(config)
-    if str(activation).lower() not in _ACTIVATIONS:
-        known = ", ".join(_ACTIVATIONS)
-        raise InvalidInput.at("parameters.function_to_apply", f"{activation!r} is not one of {known}")
-    if saved is not None and (isinstance(saved, bool) or not isinstance(saved, int) or saved < 1):
-        raise InvalidInput.at("parameters.top_k", f"is {saved!r:.80}; it must be an integer of 1 or more, or null")
-    if top_k is not None and top_k < 0:
-        raise InvalidInput.at("top_k", f"is {top_k}; give 1 or more, or 0 for all labels")
-    return _Decoding(str(activation).lower(), saved if top_k is None else top_k or None, config.id2label)
+    # A null asks for all labels here, where the pipelines of sounds and images have it for no value.
+    every = every or options.get("top_k", 1) is None
+    own = {name: options.pop(name) for name in labels.RULES if name in options}
+    check_values(own, labels.RULES)
+    return labels.labelling(top_k, own, Labelling(_default_activation(config), None if every else 1, config.id2label))
 
 
 def _default_activation(config: Any) -> str:

@@ -131,6 +131,12 @@ async def test_rows_come_in_the_order_of_the_items() -> None:
         assert await _ask(pump, _items(3, 1, 2)) == [6, 2, 4]
 
 
+async def test_a_call_of_no_items_is_answered_at_once() -> None:
+    async with pumping(press := Press()) as pump:
+        assert await _ask(pump, []) == []
+    assert press.batches == []
+
+
 async def test_an_idle_backend_begins_at_once() -> None:
     async with pumping(press := Press()) as pump:
         for number in (1, 2):

@@ -1,0 +1,68 @@
+"""Logits to labels with scores, best first, for the pipelines that sort what they hear or see.
+
+The options are transformers': `top_k` and `function_to_apply`. A request's own `top_k` only shapes its reply, so that
+MLflow's rules for parameters do not apply to it.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from savor.flavor.errors import InvalidInput
+from savor.flavor.item import Array
+from savor.flavor.options import Rule, is_integer
+from savor.flavor.scores import softmax
+
+
+def _sigmoid(logits: Array) -> Array:
+    # exp of what is far from 0 would overflow on one side.
+    small = np.exp(-np.abs(logits))
+    return np.where(logits >= 0, 1.0 / (1.0 + small), small / (1.0 + small))
+
+
+def _none(logits: Array) -> Array:
+    return logits
+
+
+_FUNCTIONS: Mapping[str, Callable[[Array], Array]] = {"softmax": softmax, "sigmoid": _sigmoid, "none": _none}
+
+RULES: Mapping[str, Rule] = {
+    "top_k": (is_integer(1), "an integer of 1 or more"),
+    "function_to_apply": (lambda value: str(value).lower() in _FUNCTIONS, f"one of {', '.join(_FUNCTIONS)}"),
+}
+"""What the options may be."""
+
+
+@dataclass(frozen=True)
+class ScoredLabel:
+    """A label with its score."""
+
+    label: str
+    score: float
+
+
+@dataclass(frozen=True)
+class Labelling:
+    """How logits become labels: by which function, and how many come back (None for all)."""
+
+    function: str
+    top_k: int | None
+    names: Mapping[int, str]
+
+    def __call__(self, logits: Array) -> tuple[ScoredLabel, ...]:
+        """The labels of one input's logits, shape (labels,)."""
+        scores = _FUNCTIONS[self.function](logits.astype(np.float32))
+        # Stable, so that equal scores keep the order of the model's labels.
+        best = np.argsort(-scores, kind="stable")[: self.top_k]
+        return tuple(ScoredLabel(self.names[int(index)], float(scores[index])) for index in best)
+
+
+def labelling(asked: int | None, options: Mapping[str, Any], default: Labelling) -> Labelling:
+    """The labelling of a call whose options keep to `RULES`; `asked` is the request's top_k, 0 for all labels."""
+    if asked is not None and asked < 0:
+        raise InvalidInput.at("top_k", f"is {asked}; give 1 or more, or 0 for all labels")
+    saved = default.top_k if options.get("top_k") is None else options["top_k"]
+    function = options.get("function_to_apply") or default.function
+    return Labelling(str(function).lower(), saved if asked is None else asked or None, default.names)
