@@ -12,7 +12,9 @@ SavorError
 └── ExecutionFailed        the model failed; the log has the details
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class SavorError(Exception):
     """The root. Its text is a sentence for the caller; it names neither paths of the server nor its code."""
 
     reason = "INTERNAL"
+    details: Mapping[str, str] = MappingProxyType({})
+    """What else a program may want to know, by name; it travels beside the reason."""
 
 
 class LoadRefused(SavorError):
@@ -58,9 +62,10 @@ class InvalidInput(SavorError):
 
     reason = "INVALID_INPUT"
 
-    def __init__(self, *violations: Violation) -> None:
+    def __init__(self, *violations: Violation, details: Mapping[str, str] = MappingProxyType({})) -> None:
         super().__init__("; ".join(f"{v.field}: {v.problem}" for v in violations))
         self.violations = violations
+        self.details = details
 
     @classmethod
     def at(cls, field: str, problem: str) -> "InvalidInput":

@@ -3,12 +3,19 @@
 from savor.flavor import pyfunc
 from savor.flavor.errors import LoadRefused
 from savor.flavor.families import (
+    audio_classification,
     chat,
     feature_extraction,
+    fill_mask,
+    image_classification,
+    question_answering,
     speech_recognition,
+    table_question_answering,
     text2text,
     text_classification,
     text_generation,
+    token_classification,
+    zero_shot_classification,
 )
 from savor.flavor.family import Family
 
@@ -19,6 +26,13 @@ _TYPED: tuple[Family, ...] = (
     text_generation.FAMILY,
     chat.FAMILY,
     text2text.FAMILY,
+    fill_mask.FAMILY,
+    token_classification.FAMILY,
+    zero_shot_classification.FAMILY,
+    question_answering.FAMILY,
+    table_question_answering.FAMILY,
+    audio_classification.FAMILY,
+    image_classification.FAMILY,
 )
 
 FAMILIES: tuple[Family, ...] = (*_TYPED, pyfunc.family(frozenset().union(*(family.tasks for family in _TYPED))))

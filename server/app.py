@@ -18,9 +18,12 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from savor.flavor import table
+from savor.oip import open_inference_pb2_grpc
 from savor.server.config import ServerSettings, Settings, TlsSettings
 from savor.server.model_service import ModelService
 from savor.server.models import Models
+from savor.server.open_inference import SERVICE as _OPEN_INFERENCE
+from savor.server.open_inference import OpenInference
 from savor.server.service import FamilyService
 from savor.server.tracing import tracing
 from savor.v1 import model_pb2, model_pb2_grpc
@@ -40,7 +43,7 @@ class App:
         self._models = Models(settings)
         self._families = FamilyService(self._models, settings.server.default_timeout_s)
         self._health = _Health()
-        self._was_serving = False
+        self._was_serving, self._is_stopping = False, False
         interceptors, self._flush_spans = tracing() if settings.tracing else ((), lambda: None)
         self._server = grpc.aio.server(options=_options(settings.server), interceptors=interceptors)
         self.port = 0
@@ -50,6 +53,10 @@ class App:
         for family in table.FAMILIES:
             self._server.add_generic_rpc_handlers((self._families.handler(family),))
         model_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(self._models), self._server)
+        open_inference = OpenInference(
+            self._models, self._families, lambda: self._was_serving and not self._is_stopping
+        )
+        open_inference_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(open_inference, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection(
             (*_service_names(), health.SERVICE_NAME, reflection.SERVICE_NAME), self._server
@@ -66,12 +73,13 @@ class App:
             family.service for entry in self._models.entries if entry.loaded for family in entry.loaded.families
         }
         served = [f"savor.v1.{service}" for service in sorted(families)]
-        await self._report(_SERVING, ("", _MODEL_SERVICE, *served))
+        await self._report(_SERVING, ("", _MODEL_SERVICE, _OPEN_INFERENCE, *served))
         self._was_serving = True
         _log.info("serving %d models", len(self._models.entries))
 
     async def stop(self, hurry: asyncio.Event) -> None:
         """Drains and stops. Setting `hurry` skips the waiting for meshes and cuts the grace short."""
+        self._is_stopping = True
         await self._report(_NOT_SERVING, ("", *_service_names()))
         if self._was_serving:
             await _wait(hurry, self._settings.server.drain_delay_s)
@@ -165,7 +173,7 @@ async def _wait(event: asyncio.Event, seconds: float) -> None:
 
 
 def _service_names() -> tuple[str, ...]:
-    return (_MODEL_SERVICE, *(f"savor.v1.{family.service}" for family in table.FAMILIES))
+    return (_MODEL_SERVICE, _OPEN_INFERENCE, *(f"savor.v1.{family.service}" for family in table.FAMILIES))
 
 
 def _options(settings: ServerSettings) -> list[tuple[str, int]]:

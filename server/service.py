@@ -20,8 +20,9 @@ from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
+from savor.flavor.artifact import Artifact
 from savor.flavor.errors import DeadlinePassed, InvalidInput, WrongFamily
-from savor.flavor.family import Dialogue, Family, Method, Rpc
+from savor.flavor.family import Dialogue, Family, Method, Rpc, Session
 from savor.flavor.item import Prepared
 from savor.server import status, wire
 from savor.server.call import Call
@@ -33,7 +34,7 @@ ResultT = TypeVar("ResultT")
 Context = grpc.aio.ServicerContext[Any, Any]
 
 _PREPARE_THREADS = 4
-_HEARD_AHEAD = 8
+_HEARD_AHEAD_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,17 @@ class FamilyService:
             method = service.methods_by_name[rpc.name]
             handlers[rpc.name] = self._rpc_handler(Route(family, rpc, method.input_type, method.output_type))
         return grpc.method_handlers_generic_handler(service.full_name, handlers)
+
+    async def call_model(
+        self, model: str, prepare: Callable[[Artifact], Prepared], context: Context
+    ) -> tuple[Any, ModelInService]:
+        """What a call comes to that has messages of its own, and the model that answered: the same way through."""
+        async with self._call(context, self._default_timeout_s) as call:
+            entry = self._models.find(model)
+            loaded = entry.ready()
+            prepared = await self._off_loop(prepare, loaded.artifact)
+            answer = await loaded.pump.run(prepared.items, call)
+            return await self._off_loop(prepared.decode, answer.rows), entry
 
     def close(self) -> None:
         """Ends the threads that prepare and decode."""
@@ -172,19 +184,25 @@ class FamilyService:
         entry, loaded = self._find(route, first.config.model)
         session = await self._off_loop(rpc.open, wire.read(first, rpc.request).config, loaded.artifact)
         async with _Ear(messages) as ear:
-            while True:
-                heard, ended = ear.take()
-                started_s = time.perf_counter()
+            ended = False
+            while not ended:
+                heard, ended = await ear.take()
                 for message in heard:
                     session.hear(wire.read(message, rpc.request))
-                prepared = await self._off_loop(lambda over: session.next(ended=over), ended)
-                if prepared is not None:
-                    times = _Times(prepare_s=time.perf_counter() - started_s)
-                    yield await self._run(route, _Ready(entry, loaded, prepared, times), call)
-                elif ended:
-                    return
-                else:
-                    await ear.wait()
+                # All that can be said before more is heard: what waits unsaid is then no more than was just heard.
+                while (turn := await self._turn(session, ended=ended, call=call)) is not None:
+                    prepared, mine, times = turn
+                    try:
+                        yield await self._run(route, _Ready(entry, loaded, prepared, times), mine)
+                    finally:
+                        mine.leave()
+
+    async def _turn(self, session: Session, *, ended: bool, call: Call) -> tuple[Prepared, Call, _Times] | None:
+        """What a dialogue says next, as a call of its own: its times are not those of the whole dialogue."""
+        mine = Call(call.deadline_s - time.perf_counter())
+        prepared = await self._off_loop(lambda: session.next(ended=ended))
+        times = _Times(prepare_s=time.perf_counter() - mine.admitted_s)
+        return None if prepared is None else (prepared, mine, times)
 
     def _find(self, route: Route, name: str) -> tuple[ModelInService, Loaded]:
         """The model that a request means, loaded. Raises WrongFamily where the RPC does not answer for it."""
@@ -214,11 +232,12 @@ class FamilyService:
 
 
 class _Ear:
-    """Takes a client's messages as they come, a few ahead of who answers; more wait in the connection."""
+    """Takes a client's messages as they come, some ahead of who answers; more wait in the connection."""
 
     def __init__(self, messages: AsyncIterator[Any]) -> None:
         self._messages = messages
         self._heard: list[Any] = []
+        self._held_bytes = 0
         self._ended = False
         self._failure: Exception | None = None
         self._moved, self._room = asyncio.Event(), asyncio.Event()
@@ -233,31 +252,33 @@ class _Ear:
         self._listening.cancel()
         await asyncio.gather(self._listening, return_exceptions=True)
 
-    def take(self) -> tuple[Sequence[Any], bool]:
-        """What was heard since the last time, and whether that was all. Raises what the stream failed with."""
+    async def take(self) -> tuple[Sequence[Any], bool]:
+        """What was heard since the last time, at least something or the end, and whether that was all.
+
+        Raises what the stream failed with.
+        """
+        await self._moved.wait()
+        self._moved.clear()
         if self._failure is not None:
             raise self._failure
-        heard, self._heard = self._heard, []
-        self._moved.clear()
+        heard, self._heard, self._held_bytes = self._heard, [], 0
         self._room.set()
         return heard, self._ended
-
-    async def wait(self) -> None:
-        """Returns once there is something to take."""
-        await self._moved.wait()
 
     async def _listen(self) -> None:
         try:
             async for message in self._messages:
                 self._heard.append(message)
+                self._held_bytes += message.ByteSize()
                 self._moved.set()
-                if len(self._heard) >= _HEARD_AHEAD:
+                if self._held_bytes >= _HEARD_AHEAD_BYTES:
                     self._room.clear()
                     await self._room.wait()
         except Exception as error:
             self._failure = error
-        self._ended = True
-        self._moved.set()
+        finally:
+            self._ended = True
+            self._moved.set()
 
 
 def _sealed(response: Any, times: _Times, ready: _Ready) -> Message:

@@ -44,7 +44,7 @@ def status_of(error: BaseException) -> Status:
     """The google.rpc.Status of an error. An error outside the tree is logged here with its traceback."""
     if not isinstance(error, errors.SavorError) or type(error) not in CODES:
         return _internal(error)
-    details: list[Message] = [error_details_pb2.ErrorInfo(reason=error.reason, domain=_DOMAIN)]
+    details: list[Message] = [error_details_pb2.ErrorInfo(reason=error.reason, domain=_DOMAIN, metadata=error.details)]
     if isinstance(error, errors.InvalidInput):
         details.append(_bad_request(error))
     if isinstance(error, errors.Overloaded):

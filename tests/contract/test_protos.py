@@ -15,6 +15,9 @@ from savor.server import wire
 METHODS = [(family, method) for family in table.FAMILIES for method in family.methods]
 DIALOGUES = {method.name for _, method in METHODS if isinstance(method, Dialogue)}
 IDS = [method.name for _, method in METHODS]
+BODIES = {"Predict"}
+"""RPCs whose input and output are bodies of MLflow's, not inputs and results."""
+TYPED = [pytest.param(*row, id=row[1].name) for row in METHODS if row[1].name not in BODIES]
 
 
 def rpc(family: Family, method: Rpc):
@@ -43,7 +46,7 @@ def test_a_response_has_the_fields_of_its_dataclass_and_the_envelope(family: Fam
     check_nested(message, method.response)
 
 
-@pytest.mark.parametrize(("family", "method"), METHODS, ids=IDS)
+@pytest.mark.parametrize(("family", "method"), TYPED)
 def test_the_common_fields_keep_their_numbers(family: Family, method: Rpc) -> None:
     request, response = rpc(family, method).input_type, rpc(family, method).output_type
     if method.name in DIALOGUES:
@@ -52,6 +55,15 @@ def test_the_common_fields_keep_their_numbers(family: Family, method: Rpc) -> No
     assert method.name in DIALOGUES or request.fields_by_name["inputs"].number == 2
     names = ("results", "timing", "warnings", "model_version")
     assert [response.fields_by_name[name].number for name in names] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("method", [method for _, method in METHODS if method.name in BODIES], ids=lambda m: m.name)
+def test_a_body_has_the_number_of_results(method: Rpc) -> None:
+    [family] = [family for family, other in METHODS if other is method]
+    request, response = rpc(family, method).input_type, rpc(family, method).output_type
+    assert request.fields_by_name["model"].number == 1
+    numbers = {field.name: field.number for field in response.fields}
+    assert numbers == {"json": 1, "timing": 2, "warnings": 3, "model_version": 4}
 
 
 def fields_of(shape) -> set[str]:

@@ -40,4 +40,13 @@ def test_requests_and_responses_are_frozen_values(family: Family, method: Rpc) -
     for kind in (method.request, method.response):
         assert dataclasses.is_dataclass(kind)
         assert kind.__dataclass_params__.frozen
-    assert "results" in {field.name for field in dataclasses.fields(method.response)}
+    # The exact door answers with a body of MLflow's.
+    results = "json" if family.name == "pyfunc" else "results"
+    assert results in {field.name for field in dataclasses.fields(method.response)}
+
+
+@pytest.mark.parametrize("task", sorted(frozenset().union(*(family.tasks for family in table.FAMILIES))))
+def test_every_task_has_a_family_of_its_own_before_the_exact_door(task: str) -> None:
+    serving = table.families_of(task)
+    assert len(serving) >= 2
+    assert [family.name for family in serving].index("pyfunc") == len(serving) - 1
