@@ -27,8 +27,7 @@ def readable(saved: SavedModel) -> Iterator[SavedModel]:
     """The model where the installed transformers can load it: itself, or a temporary view of it."""
     import transformers
 
-    saved_under_5 = _major(saved.transformers_version) >= 5 or UNIVERSAL_IN_5 in (saved.path / "MLmodel").read_text()
-    if not saved_under_5 or _major(transformers.__version__) >= 5:
+    if not saved_under_5(saved) or is_5(transformers.__version__):
         yield saved
         return
     with TemporaryDirectory(prefix="savor-view-") as folder:
@@ -37,8 +36,15 @@ def readable(saved: SavedModel) -> Iterator[SavedModel]:
         yield replace(saved, path=view)
 
 
-def _major(version: str) -> int:
-    return int(version.split(".")[0] or 0)
+def saved_under_5(saved: SavedModel) -> bool:
+    """Whether transformers 5 or later wrote the model."""
+    return is_5(saved.transformers_version) or saved.flavor.get("tokenizer_type") == UNIVERSAL_IN_5
+
+
+def is_5(version: str) -> bool:
+    """Whether a version of transformers is 5 or later; no for a text that is no version."""
+    major = version.split(".")[0]
+    return major.isdecimal() and int(major) >= 5
 
 
 def _link(source: Path, view: Path) -> None:

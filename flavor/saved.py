@@ -11,7 +11,7 @@ from savor.flavor import payload, template
 from savor.flavor.errors import LoadRefused
 
 _ENVIRONMENT = ("MLFLOW_PYFUNC_INFERENCE_CONFIG", "SERVING_MODEL_CONFIG")
-"""Variables with a JSON object of options, the later over the earlier: MLflow's loader reads one, its server the other."""
+"""Variables with a JSON object of options, the later over the earlier: one is MLflow's loader's, one its server's."""
 _LEGACY_CONFIG = Path("components", "inference_config.txt")
 
 
@@ -30,6 +30,8 @@ class SavedModel:
     model_id: str
     metadata: Mapping[str, Any] = field(default_factory=dict)
     """What the user and MLflow noted beside it."""
+    findings: tuple[str, ...] = ()
+    """What the operator should know of it, once it is loaded."""
 
     @property
     def family_task(self) -> str:

@@ -6,7 +6,6 @@ trust_remote_code, pickled weights. Each of these is refused here unless the mod
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from pathlib import Path
 
 from savor.flavor.compat import UNIVERSAL_IN_5
 from savor.flavor.errors import LoadRefused
@@ -31,11 +30,15 @@ class Trust:
 
 def check(saved: SavedModel, trust: Trust) -> None:
     """Raises LoadRefused with every switch that the model needs and that is off."""
-    needed = dict(_needs(saved))
-    missing = {switch: why for switch, why in needed.items() if not getattr(trust, switch)}
+    missing = {switch: why for switch, why in needs(saved).items() if not getattr(trust, switch)}
     if missing:
         whys = "; ".join(f"{why} (switch: {switch} = true)" for switch, why in missing.items())
         raise LoadRefused(f"the model is not loaded unless its configuration allows it: {whys}")
+
+
+def needs(saved: SavedModel) -> dict[str, str]:
+    """Every switch that must be on for the model to load, and why."""
+    return dict(_needs(saved))
 
 
 def _needs(saved: SavedModel) -> Iterator[tuple[str, str]]:
@@ -48,9 +51,9 @@ def _needs(saved: SavedModel) -> Iterator[tuple[str, str]]:
         yield "allow_remote_code", f"transformers has no class {', '.join(strangers)}, so code of its own would run"
     if pickled := list(_pickled_weights(saved)):
         yield "allow_pickle", f"its weights are pickled, and unpickling can run code: {', '.join(pickled)}"
-    if saved.flavor.get("source_model_revision") and not saved.flavor.get("local_base_model_path"):
-        hub_name = saved.flavor.get("source_model_name")
-        yield "allow_hub", f"it has no weights of its own and refers to {hub_name} on the Hugging Face hub"
+    if saved.reference is not None:
+        whence = f"it has no weights of its own and refers to {saved.reference} on the Hugging Face hub"
+        yield "allow_hub", f"{whence}, until `savor persist` gives it weights"
 
 
 def _foreign_classes(saved: SavedModel) -> Iterator[str]:
@@ -64,17 +67,12 @@ def _foreign_classes(saved: SavedModel) -> Iterator[str]:
 
 def _pickled_weights(saved: SavedModel) -> Iterator[str]:
     """Files that would be unpickled: those of folders without the safetensors that are preferred to them."""
-    adapter = saved.path / str(saved.flavor.get("peft_adaptor") or "peft")
-    for folder, preferred in ((saved.weights, _WEIGHTS), (adapter, _ADAPTER), (_base(saved), _WEIGHTS)):
+    adapter = saved.adapter or saved.path / "peft"
+    for folder, preferred in ((saved.weights, _WEIGHTS), (adapter, _ADAPTER), (saved.base, _WEIGHTS)):
         if folder is None or not folder.is_dir() or any((folder / name).is_file() for name in preferred):
             continue
         files = (file.name for pattern in _PICKLED for file in sorted(folder.glob(pattern)))
         yield from (f"{folder.name}/{name}" for name in files if name not in _NOT_WEIGHTS)
-
-
-def _base(saved: SavedModel) -> Path | None:
-    base = saved.flavor.get("local_base_model_path")
-    return Path(base) if base else None
 
 
 def switches() -> tuple[str, ...]:

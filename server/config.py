@@ -28,9 +28,11 @@ class LimitSettings(_Section):
     max_new_tokens: Count = Field(4096, description="Tokens that a request may ask for in one sequence, 1 or more.")
     max_sequences: Count = Field(16, description="Sequences of one input, and beams, 1 or more.")
     max_audio_s: Annotated[float, Field(gt=0)] = Field(1800.0, description="Seconds of one recording, above 0.")
+    max_image_pixels: Count = Field(50_000_000, description="Pixels of one image, width times height, 1 or more.")
     uri_prefixes: tuple[str, ...] = Field(
         (),
-        description="URLs below which recordings may be read: `file:///data/`, `https://host/path/`. None by default.",
+        description="URLs below which recordings and images may be read: `file:///data/`, `https://host/path/`. "
+        "None by default.",
     )
 
 

@@ -1,9 +1,12 @@
 """ModelService: what is served, told from the models in service as they are at that moment."""
 
+import asyncio
 import json
 from typing import Any
 
 from savor.codec import to_param_value
+from savor.flavor import papers
+from savor.flavor.description import Parameter, parameters
 from savor.server import status
 from savor.server.models import Loaded, ModelInService, Models
 from savor.server.service import Context
@@ -27,7 +30,7 @@ class ModelService(model_pb2_grpc.ModelServiceServicer):
     ) -> model_pb2.GetModelResponse:
         """One model."""
         try:
-            return model_pb2.GetModelResponse(model=describe(self._models.find(request.model)))
+            return model_pb2.GetModelResponse(model=await asyncio.to_thread(in_full, self._models.find(request.model)))
         except Exception as error:
             await status.abort(context, error)
 
@@ -41,6 +44,15 @@ def describe(entry: ModelInService) -> model_pb2.Model:
     return model
 
 
+def in_full(entry: ModelInService) -> model_pb2.Model:
+    """A model with its papers, which are read from where it was loaded."""
+    model = describe(entry)
+    if entry.loaded is not None:
+        saved = entry.loaded.artifact.saved
+        model.MergeFrom(model_pb2.Model(model_card=papers.model_card(saved), license=papers.license_text(saved)))
+    return model
+
+
 def _loaded(entry: ModelInService, loaded: Loaded) -> model_pb2.Model:
     saved = loaded.artifact.saved
     backend = loaded.pump.backend.info
@@ -51,7 +63,7 @@ def _loaded(entry: ModelInService, loaded: Loaded) -> model_pb2.Model:
         family=loaded.families[0].name,
         methods=[f"savor.v1.{rpc}" for rpc in loaded.rpcs],
         signature_json=json.dumps(saved.signature.to_dict()) if saved.signature is not None else "",
-        parameters=[_parameter(spec) for spec in saved.params_schema or ()],
+        parameters=[_parameter(each) for each in parameters(saved)],
         unknown_parameters=loaded.artifact.unknown_params.value,
         prompt_template=saved.prompt_template or "",
         model_config={str(key): _value(value) for key, value in loaded.artifact.config.items()},
@@ -64,14 +76,13 @@ def _loaded(entry: ModelInService, loaded: Loaded) -> model_pb2.Model:
         limits=_limits(loaded),
         mlflow_version=saved.mlflow_version,
         transformers_version=saved.transformers_version,
+        inference_task=saved.inference_task,
+        warnings=saved.findings,
     )
 
 
-def _parameter(spec: Any) -> model_pb2.ModelParameter:
-    type_name = getattr(spec.dtype, "name", None) or "object"
-    return model_pb2.ModelParameter(
-        name=spec.name, type=f"{type_name}{'[]' if spec.shape else ''}", default_value=_value(spec.default)
-    )
+def _parameter(parameter: Parameter) -> model_pb2.ModelParameter:
+    return model_pb2.ModelParameter(name=parameter.name, type=parameter.type, default_value=_value(parameter.default))
 
 
 def _value(value: Any) -> Any:
@@ -91,4 +102,5 @@ def _limits(loaded: Loaded) -> model_pb2.ModelLimits:
         max_new_tokens=limits.max_new_tokens,
         max_sequences=limits.max_sequences,
         max_audio_s=limits.max_audio_s,
+        max_image_pixels=limits.max_image_pixels,
     )

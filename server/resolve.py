@@ -34,7 +34,8 @@ def resolve(uri: str, settings: MlflowSettings) -> Source:
         raise LoadRefused(f"there is no folder {uri}; models are named by folder, runs:/… or models:/…")
     try:
         if uri.startswith(("models:/", "runs:/")):
-            _use(settings)
+            _check_store(settings)
+            use(settings)
         return (
             _registered(uri) if uri.startswith("models:/") else Source(_fetch(uri), uri.rstrip("/").rsplit("/", 1)[-1])
         )
@@ -45,13 +46,17 @@ def resolve(uri: str, settings: MlflowSettings) -> Source:
         raise LoadRefused(f"MLflow can't fetch {uri}: {error}") from error
 
 
-def _use(settings: MlflowSettings) -> None:
+def use(settings: MlflowSettings) -> None:
+    """Makes the settings' tracking server and registry those of this process; MLflow knows one of each."""
     import mlflow
 
     if settings.tracking_uri:
         mlflow.set_tracking_uri(settings.tracking_uri)
     if settings.registry_uri:
         mlflow.set_registry_uri(settings.registry_uri)
+
+
+def _check_store(settings: MlflowSettings) -> None:
     named = settings.tracking_uri or settings.registry_uri or os.environ.get("MLFLOW_TRACKING_URI")
     if not named and not any(map(Path.exists, map(Path, _LOCAL_STORES))):
         # MLflow would make an empty store in the working directory and then find nothing in it.

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from savor.server.cli import saved_models
+
 app = typer.Typer(
     help="A gRPC inference server for MLflow transformers models.",
     no_args_is_help=True,
@@ -18,12 +20,28 @@ Server = Annotated[
 Timeout = Annotated[float, typer.Option("--timeout", min=0, help="Seconds to wait for the answer.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables: an object a line.")]
 
+Ca = Annotated[
+    Path | None, typer.Option("--ca", help="Encrypt the channel and trust this PEM file's root certificates.")
+]
+Cert = Annotated[
+    Path | None, typer.Option("--cert", help="Encrypt the channel and show this PEM file's certificate, with --key.")
+]
+Key = Annotated[Path | None, typer.Option("--key", help="The private key of --cert, a PEM file.")]
+
 _CALL_HELP = "\n\n".join(
     (
         "Call a model and print its answer; text is printed as it is generated.",
-        "Each INPUT is one text, or the path or URL of one recording. - reads stdin and --file a file: each line is "
-        "one text, an empty line too, or the whole is one recording. For models that compare two texts, a TAB in such "
-        "a line parts the two; with a single text, --option text_pair=TEXT gives the second.",
+        "Each INPUT is one text, or the path or URL of one recording or image. - reads stdin and --file a file: each "
+        "line is one text, an empty line too, or the whole is one recording or image.",
+        "Where a model takes two texts, a TAB in such a line parts them. For one text, --option text_pair=TEXT gives "
+        "the second; for questions, --option context=TEXT or context=@FILE gives the context of all. Questions about a "
+        "table take --option table=FILE (CSV with a line of column names, or .json), zero-shot classification takes "
+        "--option candidate_labels=LABEL once for each label.",
+        "In a chat each INPUT is the user's message of a conversation of its own, after --option system=TEXT and "
+        "--option history=FILE, a JSON list of messages.",
+        "--rpc Predict sends a JSON request as MLflow's scoring server takes it: INPUT, stdin or a file is one. --rpc "
+        "StreamingRecognizeSpeech sends bare samples, stdin's or a file's, as they come and without a time limit; it "
+        "takes --option sample_rate_hz=HZ and encoding=s16le or f32le.",
         "Answers go to stdout; times, token counts and warnings to stderr. "
         "Exit status: 0 answered, 1 failed, 2 wrong usage, 130 interrupted.",
     )
@@ -65,10 +83,10 @@ def call(
         str, typer.Argument(metavar="MODEL", help="NAME, NAME@VERSION or NAME@ALIAS, as `savor models` lists them.")
     ],
     inputs: Annotated[
-        list[str] | None, typer.Argument(metavar="INPUT", help="Texts, or audio files for speech; - reads stdin.")
+        list[str] | None, typer.Argument(metavar="INPUT", help="Texts, or audio or image files; - reads stdin.")
     ] = None,
     file: Annotated[
-        list[Path] | None, typer.Option("--file", "-f", help="A file: each line a text, or one recording.")
+        list[Path] | None, typer.Option("--file", "-f", help="A file: each line a text, or one recording or image.")
     ] = None,
     param: Annotated[
         list[str] | None, typer.Option("--param", "-P", metavar="KEY=VALUE", help="A parameter; VALUE as JSON or text.")
@@ -80,19 +98,22 @@ def call(
         ),
     ] = None,
     rpc: Annotated[
-        str | None, typer.Option(help="The RPC, where the family has several, such as ExtractFeatures or GenerateText.")
+        str | None, typer.Option(help="The RPC, where the model has several, such as ExtractFeatures or CompleteChat.")
     ] = None,
     server: Server = _DEFAULT_TARGET,
     timeout_s: Timeout = _DEFAULT_TIMEOUT_S,
+    ca: Ca = None,
+    cert: Cert = None,
+    key: Key = None,
     as_json: Json = False,
 ) -> None:
     """Call a model and print its answer."""
     from savor.server.cli.call import run
+    from savor.server.cli.connection import Connection
     from savor.server.cli.request import CallRequest
 
-    run(
-        CallRequest(model, inputs or [], file or [], param or [], option or [], rpc), server, timeout_s, as_json=as_json
-    )
+    request = CallRequest(model, inputs or [], file or [], param or [], option or [], rpc)
+    run(request, Connection(server, timeout_s, ca, cert, key), as_json=as_json)
 
 
 @app.command(name="models")
@@ -102,12 +123,20 @@ def list_models(
     ] = None,
     server: Server = _DEFAULT_TARGET,
     timeout_s: Timeout = _DEFAULT_TIMEOUT_S,
+    ca: Ca = None,
+    cert: Cert = None,
+    key: Key = None,
     as_json: Json = False,
 ) -> None:
     """List what a server serves, or show one model with its signature, parameters and limits."""
+    from savor.server.cli.connection import Connection
     from savor.server.cli.models import run
 
-    run(model, server, timeout_s, as_json=as_json)
+    run(model, Connection(server, timeout_s, ca, cert, key), as_json=as_json)
+
+
+for _command in (saved_models.log, saved_models.inspect, saved_models.persist):
+    app.command()(_command)
 
 
 @app.command()

@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from rich.console import Group, RenderableType
+from rich.console import RenderableType
 from rich.table import Column, Table
 from rich.text import Text
 
-from savor.client import Model, ModelParameter, ModelState
-from savor.server.cli.failures import connected
+from savor.client import Model, ModelState
+from savor.server.cli.connection import Connection, connected
+from savor.server.cli.facts import Fact, first_line, listed, sheet
 from savor.server.cli.json_lines import print_line, to_json
 from savor.server.cli.screen import Screen, line, open_screen, plain, table
 from savor.server.cli.signature import signature_lines
@@ -17,10 +18,10 @@ _VERSION_WIDTH = 9
 _STATES = {ModelState.READY: "green", ModelState.LOADING: "yellow"}
 
 
-def run(model: str | None, server: str, timeout_s: float, *, as_json: bool) -> None:
+def run(model: str | None, connection: Connection, *, as_json: bool) -> None:
     """Prints every model, or all of one. Raises typer.Exit where that fails."""
     screen = open_screen()
-    with connected(server, timeout_s) as client:
+    with connected(connection) as client:
         models = client.list_models().models if model is None else (client.get_model(model).model,)
     if as_json:
         for each in models:
@@ -48,40 +49,31 @@ def _list(screen: Screen, models: Iterable[Model]) -> Table:
 
 
 def _detail(model: Model) -> RenderableType:
-    rows = Table.grid(Column(style="dim", no_wrap=True), Column(overflow="fold"), padding=(0, 2))
-    for name, value in _facts(model):
-        rows.add_row(name, value if isinstance(value, Text) else plain(value))
-    return Group(rows, Text(), _parameters(model.parameters)) if model.parameters else rows
+    return sheet(_facts(model), [(each.name, each.type, each.default_value) for each in model.parameters])
 
 
-def _facts(model: Model) -> Iterator[tuple[str, str | Text]]:
-    """What is known of a model, in the order of what callers ask first; what is not known is left out."""
-    facts: list[tuple[str, str | Text]] = [
-        ("name", line(model.name, "bold")),
-        ("state", _state(model)),
-        ("version", model.version),
-        ("aliases", ", ".join(model.aliases)),
-        ("task", model.task),
-        ("family", model.family),
-        ("RPCs", "\n".join(model.methods)),
-        ("loaded from", model.uri),
-        ("saved by", _saved_by(model)),
-        ("runs on", _engine(model)),
-        ("not compiled", model.backend.not_compiled_reason if model.backend else ""),
-        ("limits", _limits(model)),
-        *((f"signature {part}", text) for part, text in signature_lines(model.signature_json)),
-        ("template", model.prompt_template),
-        ("model_config", "\n".join(f"{key} = {to_json(value)}" for key, value in model.model_config.items())),
-        ("other parameters", model.unknown_parameters),
-    ]
-    return ((name, value) for name, value in facts if value)
-
-
-def _parameters(parameters: Iterable[ModelParameter]) -> Table:
-    rows = table("parameter", "type", "default")
-    for parameter in parameters:
-        rows.add_row(plain(parameter.name), plain(parameter.type), plain(to_json(parameter.default_value)))
-    return rows
+def _facts(model: Model) -> Iterator[Fact]:
+    """What is known of a model, in the order of what callers ask first."""
+    yield "name", line(model.name, "bold")
+    yield "state", _state(model)
+    yield "warnings", listed(model.warnings)
+    yield "version", model.version
+    yield "aliases", ", ".join(model.aliases)
+    yield "task", model.task
+    yield "llm task", model.inference_task
+    yield "family", model.family
+    yield "RPCs", listed(model.methods)
+    yield "loaded from", model.uri
+    yield "saved by", _saved_by(model)
+    yield "runs on", _engine(model)
+    yield "not compiled", model.backend.not_compiled_reason if model.backend else ""
+    yield "limits", _limits(model)
+    yield from ((f"signature {part}", text) for part, text in signature_lines(model.signature_json))
+    yield "template", model.prompt_template
+    yield "model_config", listed(f"{key} = {to_json(value)}" for key, value in model.model_config.items())
+    yield "other parameters", model.unknown_parameters
+    yield "licence", first_line(model.license)
+    yield "model card", f"{len(model.model_card):,} characters: --json has it" if model.model_card else ""
 
 
 def _limits(model: Model) -> str:
@@ -94,7 +86,7 @@ def _limits(model: Model) -> str:
             f"{limits.max_inputs:,} inputs in a request",
             f"{limits.max_text_chars:,} characters and {tokens} in a text",
             f"{limits.max_new_tokens:,} new tokens in a sequence, {limits.max_sequences:,} sequences or beams",
-            f"{limits.max_audio_s:,g} s in a recording",
+            f"{limits.max_audio_s:,g} s in a recording, {limits.max_image_pixels:,} pixels in an image",
         )
     )
 

@@ -51,7 +51,8 @@ def test_help_loads_only_typer_and_rich() -> None:
     assert modules.isdisjoint({"pydantic", "grpc", "google.protobuf", "savor.client", "savor.server.config"})
 
 
-HELPS = [["serve", "--help"], ["call", "--help"], ["models", "--help"], ["version"]]
+COMMANDS = ("serve", "call", "models", "log", "inspect", "persist")
+HELPS = [*([command, "--help"] for command in COMMANDS), ["version"]]
 
 
 @pytest.mark.parametrize("arguments", HELPS, ids=" ".join)

@@ -40,6 +40,10 @@ FULL = ParseDict(
         "backend": {"name": "eager", "device": "cpu", "dtype": "float32", "notCompiledReason": "it [is] slow"},
         "limits": {"maxInputs": 1024, "maxTextChars": 1000000, "maxNewTokens": 4096, "maxAudioS": 1800},
         "mlflowVersion": "3.1.0",
+        "inferenceTask": "llm/v1/completions",
+        "modelCard": "# A card",
+        "license": "MIT [License]\nDo as you like.",
+        "warnings": ["it [is] old", "it is slow"],
     },
     model_pb2.Model(),
 )
@@ -88,6 +92,11 @@ FACTS = [
     pytest.param("template", "Q: {prompt}", id="template"),
     pytest.param("model_config", "temperature = 0.5", id="model_config"),
     pytest.param("other parameters", "reject", id="unknown parameters"),
+    pytest.param("warnings", "it [is] old", id="the first warning"),
+    pytest.param("", "it is slow", id="the second warning"),
+    pytest.param("llm task", "llm/v1/completions", id="language-model task"),
+    pytest.param("licence", "MIT [License]", id="licence"),
+    pytest.param("model card", "8 characters: --json has it", id="model card"),
 ]
 
 

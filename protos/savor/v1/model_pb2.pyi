@@ -115,17 +115,19 @@ class ModelBackend(_message.Message):
     def __init__(self, name: _Optional[str] = ..., device: _Optional[str] = ..., dtype: _Optional[str] = ..., not_compiled_reason: _Optional[str] = ...) -> None: ...
 
 class ModelLimits(_message.Message):
-    __slots__ = ("max_inputs", "max_text_chars", "max_tokens", "max_new_tokens", "max_sequences", "max_audio_s")
+    __slots__ = ("max_inputs", "max_text_chars", "max_tokens", "max_new_tokens", "max_sequences", "max_audio_s", "max_image_pixels")
     MAX_INPUTS_FIELD_NUMBER: _ClassVar[int]
     MAX_TEXT_CHARS_FIELD_NUMBER: _ClassVar[int]
     MAX_TOKENS_FIELD_NUMBER: _ClassVar[int]
     MAX_NEW_TOKENS_FIELD_NUMBER: _ClassVar[int]
     MAX_SEQUENCES_FIELD_NUMBER: _ClassVar[int]
     MAX_AUDIO_S_FIELD_NUMBER: _ClassVar[int]
+    MAX_IMAGE_PIXELS_FIELD_NUMBER: _ClassVar[int]
     max_inputs: int
     max_text_chars: int
     max_tokens: int
     max_new_tokens: int
     max_sequences: int
     max_audio_s: float
-    def __init__(self, max_inputs: _Optional[int] = ..., max_text_chars: _Optional[int] = ..., max_tokens: _Optional[int] = ..., max_new_tokens: _Optional[int] = ..., max_sequences: _Optional[int] = ..., max_audio_s: _Optional[float] = ...) -> None: ...
+    max_image_pixels: int
+    def __init__(self, max_inputs: _Optional[int] = ..., max_text_chars: _Optional[int] = ..., max_tokens: _Optional[int] = ..., max_new_tokens: _Optional[int] = ..., max_sequences: _Optional[int] = ..., max_audio_s: _Optional[float] = ..., max_image_pixels: _Optional[int] = ...) -> None: ...
