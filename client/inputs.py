@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeVar
 
+from savor.v1.image_classification_pb2 import ImageInput
 from savor.v1.speech_recognition_pb2 import AudioInput, PcmAudio
 from savor.v1.text_classification_pb2 import TextClassificationInput
 
@@ -35,7 +36,7 @@ class Pcm:
 
 @dataclass(frozen=True)
 class Uri:
-    """An http, https or file URL where the server itself finds a recording. Servers refuse it unless told otherwise."""
+    """An http, https or file URL where the server finds a recording or an image. Servers refuse it by default."""
 
     uri: str
 
@@ -43,6 +44,11 @@ class Uri:
 TextInput: TypeAlias = str | tuple[str, str] | TextPair
 # Bytes are an encoded recording (WAV, FLAC, MP3 and others); a path is a file of this machine, read here and sent.
 Audio: TypeAlias = bytes | Path | Pcm | Uri
+# Likewise an encoded image (PNG, JPEG and others).
+Image: TypeAlias = bytes | Path | Uri
+
+
+Media = TypeVar("Media", bytes | Path | Pcm | Uri, bytes | Path | Uri)
 
 
 def texts(inputs: str | Iterable[str], name: str = "inputs") -> list[str]:
@@ -72,26 +78,43 @@ def _text_pair(item: TextInput, path: str) -> TextClassificationInput:
     raise TypeError(f"{path} must be a str, a tuple of two or a TextPair, not {type(item).__name__}")
 
 
-def read_files(inputs: Audio | Iterable[Audio]) -> list[bytes | Pcm | Uri]:
-    """The recordings, with each path replaced by its file's bytes. Raises OSError where a file can't be read."""
-    items = [inputs] if isinstance(inputs, bytes | bytearray | Path | Pcm | Uri | str) else inputs
-    return [item.read_bytes() if isinstance(item, Path) else item for item in items]
-
-
 def recordings(inputs: Audio | Iterable[Audio]) -> list[AudioInput]:
     """The recordings of a request. Raises OSError where a file can't be read, TypeError where an input is no audio."""
-    return [_recording(item, f"inputs[{index}]") for index, item in enumerate(read_files(inputs))]
+    return [_recording(item, f"inputs[{index}]") for index, item in enumerate(_items(inputs))]
 
 
-def _recording(item: bytes | Pcm | Uri, path: str) -> AudioInput:
+def _recording(item: Audio, path: str) -> AudioInput:
     match item:
         case bytes() | bytearray():
             return AudioInput(content=bytes(item))
+        case Path():
+            return AudioInput(content=item.read_bytes())
         case Pcm():
             return AudioInput(pcm=_samples(item, path))
         case Uri():
             return AudioInput(uri=item.uri)
     raise TypeError(f"{path} must be bytes, a pathlib.Path, a Pcm or a Uri, not {type(item).__name__}")
+
+
+def images(inputs: Image | Iterable[Image]) -> list[ImageInput]:
+    """The images of a request. Raises OSError where a file can't be read, TypeError where an input is no image."""
+    return [_image(item, f"inputs[{index}]") for index, item in enumerate(_items(inputs))]
+
+
+def _image(item: Image, path: str) -> ImageInput:
+    match item:
+        case bytes() | bytearray():
+            return ImageInput(content=bytes(item))
+        case Path():
+            return ImageInput(content=item.read_bytes())
+        case Uri():
+            return ImageInput(uri=item.uri)
+    raise TypeError(f"{path} must be bytes, a pathlib.Path or a Uri, not {type(item).__name__}")
+
+
+def _items(inputs: Media | Iterable[Media]) -> Iterable[Media]:
+    """One input alone as a list. A str, which is iterable too, is refused as an item."""
+    return [inputs] if isinstance(inputs, bytes | bytearray | Path | Pcm | Uri | str) else inputs
 
 
 def _samples(pcm: Pcm, path: str) -> PcmAudio:

@@ -44,6 +44,7 @@ class ModelLimits:
     max_new_tokens: int
     max_sequences: int
     max_audio_s: float
+    max_image_pixels: int
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,9 @@ class Model:
 
     `methods` are the full names of the RPCs that answer for it; `signature_json` is empty where it has no signature;
     `parameters` are those that requests may set, and `unknown_parameters` is what happens to any other: "drop",
-    "reject" or "allow".
+    "reject" or "allow". `inference_task` is the language-model task that MLflow recorded, such as "llm/v1/chat".
+    `model_card` (Markdown) and `license` were saved with the model and are told by GetModel alone; `warnings` are what
+    was found at loading.
     """
 
     name: str = ""
@@ -72,6 +75,10 @@ class Model:
     limits: ModelLimits | None = None
     mlflow_version: str = ""
     transformers_version: str = ""
+    inference_task: str = ""
+    model_card: str = ""
+    license: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

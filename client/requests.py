@@ -1,92 +1,54 @@
-"""The request of each RPC from plain Python values; what is None is left out, so that the server's default applies.
+"""A request as plain values, and the message that it becomes; for what is None, the server's default applies.
 
 Raises TypeError and ValueError for what no request can hold, naming the argument; all else is the server's to judge.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Literal, TypeAlias
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Any, TypeAlias, TypeVar
 
 from google.protobuf.descriptor import EnumDescriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
 
-from savor.client.inputs import Audio, TextInput, TextPair, recordings, text_pairs, texts
 from savor.client.parameters import to_message
-from savor.v1 import feature_extraction_pb2 as features
-from savor.v1 import model_pb2 as models
-from savor.v1 import speech_recognition_pb2 as speech
-from savor.v1 import text_classification_pb2 as classification
-from savor.v1 import text_generation_pb2 as generation
 
 Texts: TypeAlias = str | Iterable[str]
 Parameters: TypeAlias = Mapping[str, object] | None
-Pooling: TypeAlias = Literal["mean", "cls", "last"]
-Timestamps: TypeAlias = Literal["none", "segment", "word", "character"]
+
+Kind = TypeVar("Kind", bound=Message)
 
 
-def classify_text(
-    inputs: str | TextPair | Iterable[TextInput], model: str, parameters: Parameters, top_k: int | None
-) -> classification.ClassifyTextRequest:
-    options = to_message(classification.TextClassificationParameters, parameters)
-    return classification.ClassifyTextRequest(model=model, inputs=text_pairs(inputs), parameters=options, top_k=top_k)
+@dataclass(frozen=True)
+class Request:
+    """The fields of a request by name, and the seconds that its call may take; None stands for the client's own."""
+
+    fields: Mapping[str, object]
+    timeout_s: float | None
 
 
-def extract_features(inputs: Texts, model: str, parameters: Parameters) -> features.ExtractFeaturesRequest:
-    options = to_message(features.FeatureExtractionParameters, parameters)
-    return features.ExtractFeaturesRequest(model=model, inputs=texts(inputs), parameters=options)
+def request(timeout_s: float | None, **fields: object) -> Request:
+    """A request with these fields."""
+    return Request(fields, timeout_s)
 
 
-def embed_text(
-    inputs: Texts, model: str, parameters: Parameters, pooling: Pooling | None, normalize: bool | None
-) -> features.EmbedTextRequest:
-    return features.EmbedTextRequest(
-        model=model,
-        inputs=texts(inputs),
-        parameters=to_message(features.FeatureExtractionParameters, parameters),
-        pooling=_enum_name(features.Pooling.DESCRIPTOR, pooling),
-        normalize=normalize,
-    )
+def compose(kind: type[Kind], fields: Mapping[str, object]) -> Kind:
+    """The message of these fields. Parameters are a mapping, and an enum's value is a word in small letters."""
+    converters = _converters(kind.DESCRIPTOR)
+    return kind(**{name: converters[name](value) if name in converters else value for name, value in fields.items()})
 
 
-def generate_text(
-    inputs: Texts, model: str, parameters: Parameters, stop: Texts, seed: int | None
-) -> generation.GenerateTextRequest:
-    return generation.GenerateTextRequest(
-        model=model,
-        inputs=texts(inputs),
-        parameters=to_message(generation.TextGenerationParameters, parameters),
-        stop=texts(stop, "stop"),
-        seed=seed,
-    )
-
-
-def stream_generate_text(
-    inputs: Texts, model: str, parameters: Parameters, stop: Texts, seed: int | None
-) -> generation.StreamGenerateTextRequest:
-    return generation.StreamGenerateTextRequest(
-        model=model,
-        inputs=texts(inputs),
-        parameters=to_message(generation.TextGenerationParameters, parameters),
-        stop=texts(stop, "stop"),
-        seed=seed,
-    )
-
-
-def recognize_speech(
-    inputs: Audio | Iterable[Audio], model: str, parameters: Parameters, timestamps: Timestamps | None
-) -> speech.RecognizeSpeechRequest:
-    return speech.RecognizeSpeechRequest(
-        model=model,
-        inputs=recordings(inputs),
-        parameters=to_message(speech.SpeechRecognitionParameters, parameters),
-        timestamps=_enum_name(speech.TimestampGranularity.DESCRIPTOR, timestamps),
-    )
-
-
-def list_models() -> models.ListModelsRequest:
-    return models.ListModelsRequest()
-
-
-def get_model(model: str) -> models.GetModelRequest:
-    return models.GetModelRequest(model=model)
+@cache
+def _converters(message: Any) -> Mapping[str, Callable[[Any], Any]]:
+    """What turns plain values into those of the fields that don't take them as they are, for a message's Descriptor."""
+    converters: dict[str, Callable[[Any], Any]] = {}
+    for field in message.fields:
+        if field.enum_type is not None:
+            converters[field.name] = partial(_enum_name, field.enum_type)
+        elif field.name == "parameters" and field.message_type is not None:
+            converters[field.name] = partial(to_message, GetMessageClass(field.message_type))
+    return converters
 
 
 def _enum_name(kind: EnumDescriptor, value: str | None) -> str | None:

@@ -1,9 +1,12 @@
-"""The client for threads: each method builds its request, waits for the answer and gives it as a reply."""
+"""The client for threads: each method builds its request, waits for the answer and gives it as a reply.
+
+The methods are the calls of `calls`, which hold their arguments and docstrings; this module says how each kind is sent.
+"""
 
 import time
-from collections.abc import Iterable, Mapping
-from types import TracebackType
-from typing import Self
+from collections.abc import Callable, Iterable
+from types import GenericAlias, TracebackType
+from typing import Concatenate, Self
 
 import grpc
 
@@ -20,19 +23,12 @@ from savor.client.channel import (
     deadline_s,
 )
 from savor.client.errors import SavorError, own_errors
-from savor.client.inputs import Audio, TextInput, TextPair
-from savor.client.models import GetModelReply, ListModelsReply
+from savor.client.media_requests import piece_of_speech
+from savor.client.models import ListModelsReply
 from savor.client.readiness import PAUSE_S, Readiness
-from savor.client.replies import (
-    ClassifyTextReply,
-    EmbedTextReply,
-    ExtractFeaturesReply,
-    GenerateTextReply,
-    RecognizeSpeechReply,
-    StreamGenerateTextReply,
-)
-from savor.client.requests import Pooling, Timestamps
+from savor.client.requests import Request
 from savor.client.streams import Stream
+from savor.client.uploads import Upload
 
 
 def connect(
@@ -56,6 +52,27 @@ def connect(
     if tls is None:
         return Client(grpc.insecure_channel(target, options), timeout_s=timeout_s)
     return Client(grpc.secure_channel(target, channel_credentials(tls), options), timeout_s=timeout_s)
+
+
+def _unary(call: Call[P, Reply]) -> Callable[Concatenate["Client", P], Reply]:
+    def method(client: "Client", /, *args: P.args, **kwargs: P.kwargs) -> Reply:
+        return client._invoke(call, call.build(*args, **kwargs))
+
+    return call.named(method, call.reply)
+
+
+def _streaming(call: Call[P, Reply]) -> Callable[Concatenate["Client", P], Stream[Reply]]:
+    def method(client: "Client", /, *args: P.args, **kwargs: P.kwargs) -> Stream[Reply]:
+        return client._open(call, call.build(*args, **kwargs))
+
+    return call.named(method, GenericAlias(Stream, call.reply))
+
+
+def _dialogue(call: Call[P, Reply]) -> Callable[Concatenate["Client", Iterable[bytes], P], Stream[Reply]]:
+    def method(client: "Client", samples: Iterable[bytes], /, *args: P.args, **kwargs: P.kwargs) -> Stream[Reply]:
+        return client._converse(call, call.build(*args, **kwargs), samples)
+
+    return call.named(method, GenericAlias(Stream, call.reply), "samples")
 
 
 class Client:
@@ -97,119 +114,53 @@ class Client:
                 return
             time.sleep(PAUSE_S)
 
-    def classify_text(
-        self,
-        inputs: str | TextPair | Iterable[TextInput],
-        *,
-        model: str = "",
-        parameters: Mapping[str, object] | None = None,
-        top_k: int | None = None,
-        timeout_s: float | None = None,
-    ) -> ClassifyTextReply:
-        """The best labels of each text, or of each pair of texts, with their scores.
+    classify_text = _unary(calls.CLASSIFY_TEXT)
+    classify_tokens = _unary(calls.CLASSIFY_TOKENS)
+    classify_zero_shot = _unary(calls.CLASSIFY_ZERO_SHOT)
+    fill_mask = _unary(calls.FILL_MASK)
+    extract_features = _unary(calls.EXTRACT_FEATURES)
+    embed_text = _unary(calls.EMBED_TEXT)
 
-        `inputs` is a str, a TextPair, or a list of str, (text, text_pair) tuples and TextPairs. `top_k` labels are
-        given for each, 1 or more, 0 for all; None stands for the model's own number, else 1.
-        """
-        return self._invoke(calls.CLASSIFY_TEXT, timeout_s, inputs, model, parameters, top_k)
+    answer_question = _unary(calls.ANSWER_QUESTION)
+    answer_table_question = _unary(calls.ANSWER_TABLE_QUESTION)
 
-    def extract_features(
-        self,
-        inputs: str | Iterable[str],
-        *,
-        model: str = "",
-        parameters: Mapping[str, object] | None = None,
-        timeout_s: float | None = None,
-    ) -> ExtractFeaturesReply:
-        """The vectors of each text's tokens, special tokens included: a Tensor of shape (tokens, hidden)."""
-        return self._invoke(calls.EXTRACT_FEATURES, timeout_s, inputs, model, parameters)
+    generate_text = _unary(calls.GENERATE_TEXT)
+    stream_generate_text = _streaming(calls.STREAM_GENERATE_TEXT)
+    transform_text = _unary(calls.TRANSFORM_TEXT)
+    stream_transform_text = _streaming(calls.STREAM_TRANSFORM_TEXT)
+    summarize_text = _unary(calls.SUMMARIZE_TEXT)
+    stream_summarize_text = _streaming(calls.STREAM_SUMMARIZE_TEXT)
+    translate_text = _unary(calls.TRANSLATE_TEXT)
+    stream_translate_text = _streaming(calls.STREAM_TRANSLATE_TEXT)
+    complete_chat = _unary(calls.COMPLETE_CHAT)
+    stream_complete_chat = _streaming(calls.STREAM_COMPLETE_CHAT)
 
-    def embed_text(
-        self,
-        inputs: str | Iterable[str],
-        *,
-        model: str = "",
-        parameters: Mapping[str, object] | None = None,
-        pooling: Pooling | None = None,
-        normalize: bool | None = None,
-        timeout_s: float | None = None,
-    ) -> EmbedTextReply:
-        """One vector for each text: its tokens' vectors pooled, and scaled to length 1 where `normalize` is true.
+    recognize_speech = _unary(calls.RECOGNIZE_SPEECH)
+    stream_recognize_speech = _dialogue(calls.STREAM_RECOGNIZE_SPEECH)
+    classify_audio = _unary(calls.CLASSIFY_AUDIO)
+    classify_image = _unary(calls.CLASSIFY_IMAGE)
 
-        `pooling` is "mean", "cls" (the first token's vector) or "last". None stands for the model's own setting, else
-        the mean, and no scaling.
-        """
-        return self._invoke(calls.EMBED_TEXT, timeout_s, inputs, model, parameters, pooling, normalize)
+    predict = _unary(calls.PREDICT)
+    list_models = _unary(calls.LIST_MODELS)
+    get_model = _unary(calls.GET_MODEL)
 
-    def generate_text(
-        self,
-        inputs: str | Iterable[str],
-        *,
-        model: str = "",
-        parameters: Mapping[str, object] | None = None,
-        stop: str | Iterable[str] = (),
-        seed: int | None = None,
-        timeout_s: float | None = None,
-    ) -> GenerateTextReply:
-        """The continuation of each prompt, when all have ended.
-
-        A sequence ends before any of the texts `stop`, at most 16. Equal requests with equal `seed` get equal answers.
-        """
-        return self._invoke(calls.GENERATE_TEXT, timeout_s, inputs, model, parameters, stop, seed)
-
-    def stream_generate_text(
-        self,
-        inputs: str | Iterable[str],
-        *,
-        model: str = "",
-        parameters: Mapping[str, object] | None = None,
-        stop: str | Iterable[str] = (),
-        seed: int | None = None,
-        timeout_s: float | None = None,
-    ) -> Stream[StreamGenerateTextReply]:
-        """The continuation of each prompt, as it comes; the rest is as for `generate_text`.
-
-        The call begins at once and ends with the stream, with `close` on it, or after `timeout_s`. What goes wrong is
-        raised by the stream.
-        """
-        return self._open(calls.STREAM_GENERATE_TEXT, timeout_s, inputs, model, parameters, stop, seed)
-
-    def recognize_speech(
-        self,
-        inputs: Audio | Iterable[Audio],
-        *,
-        model: str = "",
-        parameters: Mapping[str, object] | None = None,
-        timestamps: Timestamps | None = None,
-        timeout_s: float | None = None,
-    ) -> RecognizeSpeechReply:
-        """The text of each recording.
-
-        `inputs` is one recording or a list of them: the bytes of an encoded file, a pathlib.Path of one on this
-        machine, a Pcm, or a Uri. `timestamps` is "none", "segment", "word" or "character"; None stands for the model's
-        own setting. Raises OSError where a file can't be read.
-        """
-        return self._invoke(calls.RECOGNIZE_SPEECH, timeout_s, inputs, model, parameters, timestamps)
-
-    def list_models(self, *, timeout_s: float | None = None) -> ListModelsReply:
-        """Every model in service or on its way there."""
-        return self._invoke(calls.LIST_MODELS, timeout_s)
-
-    def get_model(self, model: str = "", *, timeout_s: float | None = None) -> GetModelReply:
-        """One model with everything that callers may want to know of it. Raises NotFound for an unknown one."""
-        return self._invoke(calls.GET_MODEL, timeout_s, model)
-
-    def _invoke(self, call: Call[P, Reply], timeout_s: float | None, *args: P.args, **kwargs: P.kwargs) -> Reply:
-        request = call.build(*args, **kwargs)
+    def _invoke(self, call: Call[P, Reply], request: Request) -> Reply:
+        message = call.message(request)
         method = self._channel.unary_unary(call.path, calls.serialize, call.parse)
         with own_errors():
-            response = method(request, timeout=deadline_s(timeout_s, self._timeout_s))
+            response = method(message, timeout=deadline_s(request.timeout_s, self._timeout_s))
         return call.read(response)
 
-    def _open(self, call: Call[P, Reply], timeout_s: float | None, *args: P.args, **kwargs: P.kwargs) -> Stream[Reply]:
-        request = call.build(*args, **kwargs)
+    def _open(self, call: Call[P, Reply], request: Request) -> Stream[Reply]:
+        message = call.message(request)
         method = self._channel.unary_stream(call.path, calls.serialize, call.parse)
-        return Stream(call, method(request, timeout=deadline_s(timeout_s, self._timeout_s)))
+        return Stream(call, method(message, timeout=deadline_s(request.timeout_s, self._timeout_s)))
+
+    def _converse(self, call: Call[P, Reply], request: Request, samples: Iterable[bytes]) -> Stream[Reply]:
+        upload = Upload(call.message(request), piece_of_speech)
+        method = self._channel.stream_stream(call.path, calls.serialize, call.parse)
+        rpc = method(upload.messages(samples), timeout=deadline_s(request.timeout_s, self._timeout_s))
+        return Stream(call, rpc, upload)
 
     def _look(self, left_s: float) -> ListModelsReply | SavorError:
         try:

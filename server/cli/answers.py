@@ -2,35 +2,106 @@
 
 import math
 from collections.abc import Sequence
+from typing import TypeAlias
 
 from rich.bar import Bar
+from rich.console import RenderableType
 from rich.table import Table
 
 from savor.client import (
+    AnswerQuestionReply,
+    AnswerTableQuestionReply,
+    ClassifyAudioReply,
+    ClassifyImageReply,
     ClassifyTextReply,
+    ClassifyTokensReply,
+    ClassifyZeroShotReply,
     EmbedTextReply,
     ExtractFeaturesReply,
-    RecognizeSpeechReply,
-    SpeechRecognitionResult,
-    Timing,
+    FillMaskReply,
+    PredictReply,
+    ScoredLabel,
 )
 from savor.server.cli.inputs import Input
 from savor.server.cli.screen import Screen, line, plain, table
+
+Labelled: TypeAlias = ClassifyTextReply | ClassifyZeroShotReply | ClassifyAudioReply | ClassifyImageReply
 
 _BAR_WIDTH = 20
 _FIRST_VALUES = 4
 _MATRIX_INPUTS = range(2, 11)
 
 
-def show_labels(screen: Screen, inputs: Sequence[Input], reply: ClassifyTextReply) -> ClassifyTextReply:
+def show_labels(screen: Screen, inputs: Sequence[Input], reply: Labelled) -> Labelled:
     """Each input with its labels and their scores, a bar for those that are probabilities."""
     rows = table(screen.input_column("input"), "label", "score", "")
-    for each, result in zip(inputs, reply.results, strict=False):
-        for rank, scored in enumerate(result.labels):
-            bar = Bar(1.0, 0.0, scored.score, width=_BAR_WIDTH, color="green") if 0 <= scored.score <= 1 else ""
-            rows.add_row(line("" if rank else each.shown), line(scored.label, "bold"), f"{scored.score:.4f}", bar)
+    labels: list[Sequence[ScoredLabel]] = [result.labels for result in reply.results]
+    for each, result in zip(inputs, labels, strict=False):
+        for rank, scored in enumerate(result):
+            rows.add_row(line("" if rank else each.shown), line(scored.label, "bold"), *_scored(scored.score))
     screen.out.print(rows)
     return reply
+
+
+def show_entities(screen: Screen, inputs: Sequence[Input], reply: ClassifyTokensReply) -> ClassifyTokensReply:
+    """Each text with its entities: where they are, in code points, and their scores."""
+    rows = table(screen.input_column("text"), "entity", "label", "place", "score", "")
+    for each, result in zip(inputs, reply.results, strict=False):
+        if not result.entities:
+            rows.add_row(line(each.shown), plain("none", "dim"))
+        for rank, entity in enumerate(result.entities):
+            place = "-" if entity.start is None or entity.end is None else f"{entity.start}-{entity.end}"
+            shown = (line("" if rank else each.shown), line(entity.word, "bold"), line(entity.label), place)
+            rows.add_row(*shown, *_scored(entity.score))
+    screen.out.print(rows)
+    return reply
+
+
+def show_answers(screen: Screen, inputs: Sequence[Input], reply: AnswerQuestionReply) -> AnswerQuestionReply:
+    """Each question with its answers, where they are in the context, in code points, and their scores."""
+    rows = table(screen.input_column("question"), "answer", "place", "score", "")
+    for each, result in zip(inputs, reply.results, strict=False):
+        for rank, answer in enumerate(result.answers):
+            text = line(answer.text, "bold") if answer.text else plain("no answer", "dim")
+            shown = (line("" if rank else each.shown), text, f"{answer.start}-{answer.end}")
+            rows.add_row(*shown, *_scored(answer.score))
+    screen.out.print(rows)
+    return reply
+
+
+def show_cells(screen: Screen, inputs: Sequence[Input], reply: AnswerTableQuestionReply) -> AnswerTableQuestionReply:
+    """Each question about a table with its answer, and the cells that it comes from as row and column, from 0."""
+    rows = table(screen.input_column("question"), "answer", "cells (row, column)")
+    for each, result in zip(inputs, reply.results, strict=False):
+        places = " ".join(f"({cell.row}, {cell.column})" for cell in result.coordinates)
+        rows.add_row(line(each.shown), line(result.answer, "bold"), places)
+    screen.out.print(rows)
+    return reply
+
+
+def show_masks(screen: Screen, inputs: Sequence[Input], reply: FillMaskReply) -> FillMaskReply:
+    """Each text with the candidates for each of its masks."""
+    rows = table(screen.input_column("text"), "mask", "token", "score", "", "with the token")
+    for each, result in zip(inputs, reply.results, strict=False):
+        first = each.shown
+        for number, mask in enumerate(result.masks, 1):
+            for candidate in mask.candidates:
+                shown = (line(first), str(number), line(candidate.token, "bold"), *_scored(candidate.score))
+                rows.add_row(*shown, line(candidate.sequence))
+                first = ""
+    screen.out.print(rows)
+    return reply
+
+
+def show_body(screen: Screen, _inputs: Sequence[Input], reply: PredictReply) -> PredictReply:
+    """The answer of MLflow's scoring server as it is."""
+    screen.out.print(plain(reply.json), soft_wrap=True)
+    return reply
+
+
+def _scored(score: float) -> tuple[str, RenderableType]:
+    """A score, and a bar where it is a probability."""
+    return f"{score:.4f}", Bar(1.0, 0.0, score, width=_BAR_WIDTH, color="green") if 0 <= score <= 1 else ""
 
 
 def show_embeddings(screen: Screen, inputs: Sequence[Input], reply: EmbedTextReply) -> EmbedTextReply:
@@ -69,29 +140,3 @@ def show_features(screen: Screen, inputs: Sequence[Input], reply: ExtractFeature
         rows.add_row(line(each.shown), shape, str(result.features.dtype or ""))
     screen.out.print(rows)
     return reply
-
-
-def show_speech(screen: Screen, inputs: Sequence[Input], reply: RecognizeSpeechReply) -> RecognizeSpeechReply:
-    """Each recording's text, and its pieces with their times where they were asked for; how fast it went."""
-    for each, result in zip(inputs, reply.results, strict=False):
-        screen.out.print(line(each.shown, "bold") + plain(f"  {result.audio_s:.1f} s", "dim"))
-        screen.out.print(plain(result.text.strip()))
-        if result.chunks:
-            screen.out.print(_chunks(result))
-    screen.note(_speed(sum(result.audio_s for result in reply.results), reply.timing))
-    return reply
-
-
-def _chunks(result: SpeechRecognitionResult) -> Table:
-    rows = table("start", "end", "text")
-    for chunk in result.chunks:
-        end = "…" if chunk.end_s is None else f"{chunk.end_s:.2f}"
-        rows.add_row(f"{chunk.start_s:.2f}", end, plain(chunk.text.strip()))
-    return rows
-
-
-def _speed(audio_s: float, timing: Timing) -> str:
-    """The real-time factor: seconds of work for a second of audio, waiting in the queue left out."""
-    work_s = timing.prepare_s + timing.run_s + timing.decode_s
-    factor = f" · real-time factor {work_s / audio_s:.3f}" if audio_s else ""
-    return f"{audio_s:.1f} s of audio{factor}"

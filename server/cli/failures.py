@@ -7,7 +7,6 @@ from typing import Any
 import typer
 
 from savor.client import (
-    Client,
     DeadlineExceeded,
     InvalidArgument,
     NotFound,
@@ -16,7 +15,6 @@ from savor.client import (
     SavorError,
     Unavailable,
     WrongFamily,
-    connect,
 )
 from savor.server.cli.screen import fail
 
@@ -29,17 +27,6 @@ class Unusable(Exception):
 
 class NotNow(Exception):
     """The call can't be made as things are; the text says what to do."""
-
-
-@contextmanager
-def connected(server: str, timeout_s: float) -> Iterator[Client]:
-    """A client of the server at HOST:PORT; every failure within is reported as that command's."""
-    with reporting(server):
-        # gRPC would take another port than Savor's.
-        if ":" not in server:
-            raise Unusable(f"--server takes HOST:PORT, such as {server or '127.0.0.1'}:8500")
-        with connect(server, timeout_s=timeout_s) as client:
-            yield client
 
 
 @contextmanager
@@ -67,7 +54,8 @@ def _said(error: SavorError, _server: str) -> str:
 def _unavailable(error: Unavailable, server: str) -> str:
     if error.reason:
         return f"{error.message}\n`savor models -s {server}` shows how far the models are"
-    return f"no server at {server}: start one with `savor serve …` or give --server\n({error.message})"
+    hint = f"no server at {server}: start one with `savor serve …` or give --server"
+    return f"{hint}\n({error.message}; a server with TLS wants --ca)"
 
 
 def _fields(error: InvalidArgument, _server: str) -> str:

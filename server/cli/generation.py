@@ -1,17 +1,26 @@
 """Generated text as it comes: sequences are shown one after another, and those whose turn has not come wait."""
 
 from collections.abc import Iterable, Sequence
+from typing import TypeAlias
 
-from savor.client import GenerateTextReply, StreamGenerateTextReply, TextGenerationDelta
+from savor.client import (
+    CompleteChatReply,
+    GenerateTextReply,
+    SummarizeTextReply,
+    TextGenerationDelta,
+    TextStreamReply,
+    TransformTextReply,
+    TranslateTextReply,
+)
 from savor.server.cli.inputs import Input
 from savor.server.cli.screen import Screen, line, safe
 
+Written: TypeAlias = GenerateTextReply | TransformTextReply | SummarizeTextReply | TranslateTextReply
 
-def show_stream(
-    screen: Screen, inputs: Sequence[Input], replies: Iterable[StreamGenerateTextReply]
-) -> StreamGenerateTextReply:
+
+def show_stream(screen: Screen, inputs: Sequence[Input], replies: Iterable[TextStreamReply]) -> TextStreamReply:
     """Prints each piece of text as it comes, and gives the last reply back."""
-    last = StreamGenerateTextReply((), None, (), "")
+    last = TextStreamReply((), None, (), "")
     transcript = Transcript(screen, inputs)
     try:
         for last in replies:
@@ -21,7 +30,7 @@ def show_stream(
     return last
 
 
-def show_generated(screen: Screen, inputs: Sequence[Input], reply: GenerateTextReply) -> GenerateTextReply:
+def show_generated(screen: Screen, inputs: Sequence[Input], reply: Written) -> Written:
     """Prints every sequence of a reply that came whole."""
     transcript = Transcript(screen, inputs)
     transcript.add(
@@ -31,6 +40,22 @@ def show_generated(screen: Screen, inputs: Sequence[Input], reply: GenerateTextR
             )
             for number, result in enumerate(reply.results)
             for rank, each in enumerate(result.sequences)
+        ]
+    )
+    transcript.end_line()
+    return reply
+
+
+def show_chat(screen: Screen, inputs: Sequence[Input], reply: CompleteChatReply) -> CompleteChatReply:
+    """Prints every message of a reply that came whole."""
+    transcript = Transcript(screen, inputs)
+    transcript.add(
+        [
+            TextGenerationDelta(
+                number, rank, each.message.content, each.finish_reason, each.token_count, result.prompt_token_count
+            )
+            for number, result in enumerate(reply.results)
+            for rank, each in enumerate(result.replies)
         ]
     )
     transcript.end_line()

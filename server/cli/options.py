@@ -1,5 +1,6 @@
 """The options of an RPC are the fields of its request message: their names, what they take and what was given."""
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -8,20 +9,25 @@ from typing import Any
 from google.protobuf.descriptor import EnumDescriptor, FieldDescriptor, MethodDescriptor
 
 from savor.server.cli.failures import Unusable
+from savor.server.cli.inputs import Input
 from savor.server.cli.request import key_values
 
 # These have places of their own on the command line.
-_ELSEWHERE = {"model", "inputs", "parameters"}
+_ELSEWHERE = {"model", "inputs", "parameters", "json", "csv", "parquet"}
 
 
 @dataclass(frozen=True)
 class Option:
-    """A field of a request: what it takes, in words, and what reads it. `read` raises ValueError."""
+    """A field of a request: what it takes, in words, and what reads it. `read` raises ValueError.
+
+    What is no field of its own has `join`, which gives the inputs with the option's value.
+    """
 
     name: str
     takes: str
     read: Callable[[str], Any]
     repeatable: bool = False
+    join: Callable[[list[Input], Any], list[Input]] | None = None
 
     def __str__(self) -> str:
         return f"{self.name}={self.takes}{' (repeatable)' if self.repeatable else ''}"
@@ -29,7 +35,7 @@ class Option:
 
 def options_of(method: MethodDescriptor) -> dict[str, Option]:
     """The options that an RPC takes, by name."""
-    fields = [field for field in method.input_type.fields if field.name not in _ELSEWHERE]
+    fields = [field for field in _request(method).fields if field.name not in _ELSEWHERE]
     return {field.name: _option(field) for field in fields if field.enum_type or field.type in _TAKES}
 
 
@@ -47,6 +53,17 @@ def read_options(given: Sequence[str], known: Mapping[str, Option], method: Meth
     return values
 
 
+def required(send: Callable[..., Any]) -> set[str]:
+    """The arguments that a client's method can't do without, but for its inputs."""
+    parameters = inspect.signature(send).parameters.values()
+    return {each.name for each in parameters if each.kind is each.KEYWORD_ONLY and each.default is each.empty}
+
+
+def takes_parameters(send: Callable[..., Any]) -> bool:
+    """Whether a client's method takes options of the pipeline."""
+    return "parameters" in inspect.signature(send).parameters
+
+
 def _read(option: Option, text: str) -> Any:
     try:
         return option.read(text)
@@ -56,10 +73,15 @@ def _read(option: Option, text: str) -> Any:
 
 def _unknown(key: str, known: Mapping[str, Option], method: MethodDescriptor) -> str:
     takes = ", ".join(str(option) for option in known.values()) or "none"
-    parameters = method.input_type.fields_by_name["parameters"].message_type
-    known_there = parameters is not None and key in parameters.fields_by_name
+    parameters = _request(method).fields_by_name.get("parameters")
+    known_there = parameters is not None and key in parameters.message_type.fields_by_name
     hint = f"; {key} is a parameter: --param {key}=…" if known_there else ""
     return f"{method.name} has no option {key!r}{hint}\nits options: {takes}"
+
+
+def _request(method: MethodDescriptor) -> Any:
+    """The message that holds the options: what opens a stream, where the client sends one."""
+    return method.input_type.fields_by_name["config"].message_type if method.client_streaming else method.input_type
 
 
 def _option(field: FieldDescriptor) -> Option:

@@ -28,12 +28,18 @@ class EitherClient:
             return await asyncio.to_thread(getattr(self.client, method), *args, **kwargs)
         return await getattr(self.client, method)(*args, **kwargs)
 
-    async def stream(self, *args: Any, **kwargs: Any) -> list[Any]:
+    async def stream(self, *args: Any, method: str = "stream_generate_text", **kwargs: Any) -> list[Any]:
         """All replies of a stream."""
-        client = self.client
-        if isinstance(client, AioClient):
-            return [reply async for reply in client.stream_generate_text(*args, **kwargs)]
-        return await asyncio.to_thread(lambda: list(client.stream_generate_text(*args, **kwargs)))
+        open_stream = getattr(self.client, method)
+        if isinstance(self.client, AioClient):
+            return [reply async for reply in open_stream(*args, **kwargs)]
+        return await asyncio.to_thread(lambda: list(open_stream(*args, **kwargs)))
+
+    async def ask(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        """The reply of a call, or all replies where it streams."""
+        if method.startswith("stream_"):
+            return await self.stream(*args, method=method, **kwargs)
+        return await self.call(method, *args, **kwargs)
 
     async def close(self) -> None:
         closing = self.client.close()

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy
 import pytest
-from google.protobuf import descriptor_pool, text_format
+from google.protobuf import text_format
 from google.protobuf.message import Message
 
 import savor.client
@@ -46,7 +46,7 @@ from savor.v1 import speech_recognition_pb2 as speech
 from savor.v1 import text_classification_pb2 as classification
 from savor.v1 import text_generation_pb2 as generation
 from tests.client.conftest import EitherClient
-from tests.client.serving import Script
+from tests.client.serving import SERVICES, Script
 
 TAIL = 'timing { queue_s: 1 prepare_s: 2 run_s: 3 decode_s: 4 } warnings: "w" warnings: "x" model_version: "7"'
 READ_TAIL: tuple[Any, ...] = (Timing(1.0, 2.0, 3.0, 4.0), ("w", "x"), "7")
@@ -124,7 +124,8 @@ CASES: list[tuple[str, str, list[Any], type[Message], str, object]] = [
         ' parameters { name: "stop" type: "string[]" default_value { null_value: NULL_VALUE } }'
         ' model_config { key: "top_p" value { double_value: 1 } }'
         ' backend { name: "eager" device: "cpu" dtype: "float32" not_compiled_reason: "asked" }'
-        " limits { max_inputs: 1 max_text_chars: 2 max_tokens: 3 max_new_tokens: 4 max_sequences: 5 max_audio_s: 6 } }",
+        " limits { max_inputs: 1 max_text_chars: 2 max_tokens: 3 max_new_tokens: 4 max_sequences: 5 max_audio_s: 6"
+        " max_image_pixels: 7 } }",
         ListModelsReply(
             (
                 Model(name="a", uri="models:/a/1", state=ModelState.LOADING),
@@ -136,7 +137,7 @@ CASES: list[tuple[str, str, list[Any], type[Message], str, object]] = [
                     parameters=(ModelParameter("top_k", "long", 2), ModelParameter("stop", "string[]", None)),
                     model_config={"top_p": 1.0},
                     backend=ModelBackend("eager", "cpu", "float32", "asked"),
-                    limits=ModelLimits(1, 2, 3, 4, 5, 6.0),
+                    limits=ModelLimits(1, 2, 3, 4, 5, 6.0, 7),
                 ),
             )
         ),
@@ -186,12 +187,12 @@ async def test_a_reply_from_a_newer_server_is_no_codec_error(either: EitherClien
 
 
 def test_replies_have_the_fields_of_their_messages() -> None:
-    seen = set()
-    for service in ("TextClassification", "FeatureExtraction", "TextGeneration", "SpeechRecognition", "Model"):
-        for rpc in descriptor_pool.Default().FindServiceByName(f"savor.v1.{service}Service").methods:
+    seen: set[str] = set()
+    for service in SERVICES.values():
+        for rpc in service.methods:
             reply = getattr(savor.client, f"{rpc.name}Reply")
             _assert_parity(rpc.output_type, reply, seen)
-    assert len(seen) > 20
+    assert len(seen) > 50
 
 
 def _assert_parity(message: Any, kind: Any, seen: set[str]) -> None:

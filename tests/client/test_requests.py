@@ -9,7 +9,7 @@ import pytest
 from google.protobuf import text_format
 from google.protobuf.message import Message
 
-from savor.client import AioClient, Client, Pcm, TextPair, Uri
+from savor.client import AioClient, AioStream, Client, Pcm, Stream, StreamCompleteChatReply, TextPair, Uri, connect
 from savor.client import calls as client_calls
 from savor.v1 import feature_extraction_pb2 as features
 from savor.v1 import model_pb2 as models
@@ -17,7 +17,7 @@ from savor.v1 import speech_recognition_pb2 as speech
 from savor.v1 import text_classification_pb2 as classification
 from savor.v1 import text_generation_pb2 as generation
 from tests.client.conftest import EitherClient
-from tests.client.serving import Script
+from tests.client.serving import SERVICES, Script
 
 # Method and arguments, and the request that must arrive.
 UNARY: list[tuple[str, list[Any], dict[str, Any], type[Message], str]] = [
@@ -70,15 +70,6 @@ UNARY: list[tuple[str, list[Any], dict[str, Any], type[Message], str]] = [
     ("get_model", [], {}, models.GetModelRequest, ""),
     ("get_model", ["m@live"], {}, models.GetModelRequest, 'model: "m@live"'),
 ]
-REPLIES: dict[str, Message] = {
-    "ClassifyText": classification.ClassifyTextResponse(),
-    "ExtractFeatures": features.ExtractFeaturesResponse(),
-    "EmbedText": features.EmbedTextResponse(),
-    "GenerateText": generation.GenerateTextResponse(),
-    "RecognizeSpeech": speech.RecognizeSpeechResponse(),
-    "ListModels": models.ListModelsResponse(),
-    "GetModel": models.GetModelResponse(),
-}
 
 
 @pytest.mark.parametrize(
@@ -93,25 +84,27 @@ async def test_a_method_sends_its_request(
     kind: Any,
     expected: str,
 ) -> None:
-    script.answers.update(REPLIES)
     await either.call(method, *args, **options)
     assert script.requests == [text_format.Parse(expected, kind())]
 
 
 async def test_a_stream_sends_its_request(either: EitherClient, script: Script) -> None:
-    script.answers["StreamGenerateText"] = lambda _request, _context: iter(())
     assert await either.stream(["a", "b"], model="m", stop=["."], seed=7, parameters={"max_new_tokens": 2}) == []
     expected = 'model: "m" inputs: "a" inputs: "b" stop: "." seed: 7 parameters { max_new_tokens: 2 }'
     assert script.requests == [text_format.Parse(expected, generation.StreamGenerateTextRequest())]
 
 
 async def test_a_path_is_read_here_and_sent(either: EitherClient, script: Script, tmp_path: Path) -> None:
-    script.answers.update(REPLIES)
     (tmp_path / "a.wav").write_bytes(b"RIFF\0")
     await either.call("recognize_speech", [tmp_path / "a.wav", b"b"])
     await either.call("recognize_speech", tmp_path / "a.wav")
     sent = [[each.content for each in request.inputs] for request in script.requests]
     assert sent == [[b"RIFF\0", b"b"], [b"RIFF\0"]]
+
+
+def _generation(parameters: dict[str, object]) -> Any:
+    call = client_calls.GENERATE_TEXT
+    return call.message(call.build("a", parameters=parameters))
 
 
 PARAMETERS: list[tuple[str, object, str]] = [
@@ -139,12 +132,12 @@ PARAMETERS: list[tuple[str, object, str]] = [
 
 @pytest.mark.parametrize(("name", "value", "expected"), PARAMETERS, ids=[f"{n}={v}" for n, v, _ in PARAMETERS])
 def test_a_parameter_keeps_its_type(name: str, value: object, expected: str) -> None:
-    request: Any = client_calls.GENERATE_TEXT.build("a", "", {name: value}, (), None)
+    request: Any = _generation({name: value})
     assert request.parameters == text_format.Parse(expected, generation.TextGenerationParameters())
 
 
 def test_no_parameters_are_not_sent() -> None:
-    request: Any = client_calls.GENERATE_TEXT.build("a", "", {}, (), None)
+    request: Any = _generation({})
     assert not request.HasField("parameters")
 
 
@@ -188,8 +181,6 @@ TIMEOUTS = [
 async def test_the_deadline_arrives(
     either: EitherClient, script: Script, timeout_s: float | None, least: float, most: float
 ) -> None:
-    script.answers.update(REPLIES)
-    script.answers["StreamGenerateText"] = lambda _request, _context: iter(())
     await either.call("list_models", timeout_s=timeout_s)
     await either.stream("a", timeout_s=timeout_s)
     # gRPC rounds deadlines a little.
@@ -206,14 +197,26 @@ def test_both_clients_have_the_same_methods() -> None:
     for name, method in sync.items():
         twin = aio[name]
         assert inspect.signature(method).parameters == inspect.signature(twin).parameters, name
-        assert (inspect.getdoc(method) or "").replace("`close`", "`aclose`") == inspect.getdoc(twin), name
+        assert inspect.getdoc(method) == inspect.getdoc(twin), name
+
+
+def test_methods_look_as_if_written_by_hand() -> None:
+    method = Client.classify_text
+    assert (method.__name__, str(inspect.signature(method)).rpartition(".")[2]) == (
+        "classify_text",
+        "ClassifyTextReply",
+    )
+    with connect("x:1") as client:
+        assert list(inspect.signature(client.embed_text).parameters)[:2] == ["inputs", "model"]
+    returned = [inspect.signature(kind.stream_complete_chat).return_annotation for kind in (Client, AioClient)]
+    assert list(map(str, returned)) == [str(Stream[StreamCompleteChatReply]), str(AioStream[StreamCompleteChatReply])]
+    assert inspect.iscoroutinefunction(AioClient.classify_image)
 
 
 def test_every_rpc_has_a_method() -> None:
-    served = {
-        f"/{service.full_name}/{rpc.name}"
-        for module in (classification, features, generation, speech, models)
-        for service in module.DESCRIPTOR.services_by_name.values()
-        for rpc in service.methods
-    }
+    served = {f"/{service.full_name}/{rpc.name}" for service in SERVICES.values() for rpc in service.methods}
     assert {call.path for call in vars(client_calls).values() if isinstance(call, client_calls.Call)} == served
+    for call in vars(client_calls).values():
+        if isinstance(call, client_calls.Call):
+            assert getattr(Client, call.name).__doc__ == call.doc
+            assert call.doc
