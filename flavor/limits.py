@@ -15,6 +15,7 @@ class Limits:
     max_new_tokens: int = 4096
     max_sequences: int = 16
     max_audio_s: float = 1800.0
+    max_image_pixels: int = 50_000_000
     uri_prefixes: tuple[str, ...] = ()
 
     def check_inputs(self, inputs: Sequence[object]) -> None:

@@ -1,4 +1,4 @@
-"""Recordings that a request names by URL: read only below the prefixes that the operator lists, and only so much.
+"""What a request names by URL: read only below the prefixes that the operator lists, and only so much.
 
 MLflow opens any path and fetches any address that a caller names. Here the list is empty unless the operator fills it;
 redirects are not followed, and a file must lie below its prefix after links are resolved.
@@ -16,7 +16,7 @@ _TIMEOUT_S = 10.0
 def fetch(uri: str, prefixes: Sequence[str], max_bytes: int, field: str) -> bytes:
     """The bytes behind a URL. Raises InvalidInput where it is not allowed, not there or too large."""
     if not _allowed(uri, prefixes):
-        advice = "send the recording's bytes as content" if not prefixes else f"allowed are {', '.join(prefixes)}"
+        advice = "send the bytes as content" if not prefixes else f"allowed are {', '.join(prefixes)}"
         raise InvalidInput.at(field, f"this server reads no such uri: {advice}")
     read = _read_file if urlsplit(uri).scheme == "file" else _read_http
     content = read(uri, max_bytes + 1, field)

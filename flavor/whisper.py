@@ -5,6 +5,9 @@ from typing import Any
 
 from savor.flavor.errors import InvalidInput, Violation
 
+_NAMED = 8
+"""Languages that an error names; Whisper knows a hundred."""
+
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")
@@ -29,7 +32,7 @@ OPTIONS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
 
 def check(options: Mapping[str, Any], config: Any) -> None:
     """Raises InvalidInput for values that the model's `generate` can't have; `config` is its GenerationConfig."""
-    from transformers.models.whisper.tokenization_whisper import TASK_IDS, TO_LANGUAGE_CODE
+    from transformers.models.whisper.tokenization_whisper import TASK_IDS
 
     given = {key: options[key] for key in OPTIONS if options.get(key) is not None}
     wrong = {key: value for key, value in given.items() if not OPTIONS[key][0](value)}
@@ -39,11 +42,20 @@ def check(options: Mapping[str, Any], config: Any) -> None:
     spoken = {key: given[key] for key in ("language", "task") if key in given}
     if spoken and not getattr(config, "is_multilingual", True):
         raise InvalidInput.at(f"parameters.{next(iter(spoken))}", "the model knows English only: leave it out")
-    language = spoken.get("language")
-    if language is not None and str(language).lower().strip("<|>") not in {
-        *TO_LANGUAGE_CODE,
-        *TO_LANGUAGE_CODE.values(),
-    }:
-        raise InvalidInput.at("parameters.language", f"{language!r} is not a language that Whisper knows")
+    if "language" in spoken:
+        _check_language(spoken["language"], config)
     if spoken.get("task", "transcribe") not in TASK_IDS:
-        raise InvalidInput.at("parameters.task", f"is {spoken['task']!r}; it must be one of {', '.join(TASK_IDS)}")
+        raise InvalidInput.at("parameters.task", f"is {spoken['task']!r:.80}; it must be {' or '.join(TASK_IDS)}")
+
+
+def _check_language(language: str, config: Any) -> None:
+    """A language by its token, its name or its code, as `generate` reads it, that the model has a token for."""
+    from transformers.models.whisper.tokenization_whisper import LANGUAGES, TO_LANGUAGE_CODE
+
+    tokens = getattr(config, "lang_to_id", None) or {f"<|{code}|>": None for code in LANGUAGES}
+    asked = language.lower()
+    if asked in tokens or f"<|{TO_LANGUAGE_CODE.get(asked, asked)}|>" in tokens:
+        return
+    names = [name for code, name in LANGUAGES.items() if f"<|{code}|>" in tokens]
+    known = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+    raise InvalidInput.at("parameters.language", f"{language!r:.80} is no language that the model knows: {known}")

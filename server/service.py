@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -26,6 +26,7 @@ from savor.flavor.family import Dialogue, Family, Method, Rpc, Session
 from savor.flavor.item import Prepared
 from savor.server import status, wire
 from savor.server.call import Call
+from savor.server.ear import Ear
 from savor.server.models import Loaded, ModelInService, Models
 from savor.server.pump import Answer
 
@@ -34,7 +35,6 @@ ResultT = TypeVar("ResultT")
 Context = grpc.aio.ServicerContext[Any, Any]
 
 _PREPARE_THREADS = 4
-_HEARD_AHEAD_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ class FamilyService:
             raise InvalidInput.at("config", "is missing: the first message of the stream must set it")
         entry, loaded = self._find(route, first.config.model)
         session = await self._off_loop(rpc.open, wire.read(first, rpc.request).config, loaded.artifact)
-        async with _Ear(messages) as ear:
+        async with Ear(messages) as ear:
             ended = False
             while not ended:
                 heard, ended = await ear.take()
@@ -229,56 +229,6 @@ class FamilyService:
 
     def _off_loop(self, function: Callable[..., ResultT], *arguments: Any) -> asyncio.Future[ResultT]:
         return asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
-
-
-class _Ear:
-    """Takes a client's messages as they come, some ahead of who answers; more wait in the connection."""
-
-    def __init__(self, messages: AsyncIterator[Any]) -> None:
-        self._messages = messages
-        self._heard: list[Any] = []
-        self._held_bytes = 0
-        self._ended = False
-        self._failure: Exception | None = None
-        self._moved, self._room = asyncio.Event(), asyncio.Event()
-        self._listening: asyncio.Task[None] | None = None
-
-    async def __aenter__(self) -> _Ear:
-        self._listening = asyncio.create_task(self._listen())
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        assert self._listening is not None
-        self._listening.cancel()
-        await asyncio.gather(self._listening, return_exceptions=True)
-
-    async def take(self) -> tuple[Sequence[Any], bool]:
-        """What was heard since the last time, at least something or the end, and whether that was all.
-
-        Raises what the stream failed with.
-        """
-        await self._moved.wait()
-        self._moved.clear()
-        if self._failure is not None:
-            raise self._failure
-        heard, self._heard, self._held_bytes = self._heard, [], 0
-        self._room.set()
-        return heard, self._ended
-
-    async def _listen(self) -> None:
-        try:
-            async for message in self._messages:
-                self._heard.append(message)
-                self._held_bytes += message.ByteSize()
-                self._moved.set()
-                if self._held_bytes >= _HEARD_AHEAD_BYTES:
-                    self._room.clear()
-                    await self._room.wait()
-        except Exception as error:
-            self._failure = error
-        finally:
-            self._ended = True
-            self._moved.set()
 
 
 def _sealed(response: Any, times: _Times, ready: _Ready) -> Message:

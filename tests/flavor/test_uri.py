@@ -76,7 +76,7 @@ def test_a_prefix_that_is_itself_a_link(root: Path) -> None:
 
 
 def test_nothing_is_read_by_default(root: Path) -> None:
-    with pytest.raises(InvalidInput, match="send the recording's bytes as content"):
+    with pytest.raises(InvalidInput, match="send the bytes as content"):
         _fetch(f"file://{root}/sound.wav")
 
 

@@ -1,5 +1,6 @@
 """RecognizeSpeech against mlflow.pyfunc: same text from the same bytes, on a tiny CTC model and on a real Whisper."""
 
+import base64
 import io
 import json
 
@@ -7,9 +8,10 @@ import numpy as np
 import pytest
 import soundfile
 import transformers
+from mlflow.models import infer_signature
 
 from demo.weights import fetch
-from savor.client import Pcm, connect
+from savor.client import InvalidArgument, Pcm, connect
 from tests import tiny_models, tiny_pipelines
 from tests.parity.oracle import pyfunc, read, transcripts
 
@@ -72,6 +74,78 @@ def test_ctc_times_are_those_of_the_pipeline(ctc, speech: np.ndarray, granularit
     assert [chunk.text for chunk in chunks] == [chunk["text"] for chunk in expected["chunks"]]
     ends = [(chunk.start_s, chunk.end_s) for chunk in chunks]
     assert ends == [pytest.approx(chunk["timestamp"]) for chunk in expected["chunks"]]
+
+
+def test_b18_base64_is_no_recording(ctc, speech: np.ndarray) -> None:
+    """B18: MLflow decodes bytes that happen to be base64; for the typed door bytes are bytes."""
+    content = encoded(speech[:8_000], "WAV")
+    text = base64.b64encode(content)
+    assert pyfunc("ctc").predict(text) == pyfunc("ctc").predict(content)
+    with pytest.raises(InvalidArgument, match=r"inputs\[0\]\.content"):
+        ctc.recognize_speech(text)
+
+
+SPOKEN_IN = {"language": "de", "task": "transcribe"}
+
+
+@pytest.fixture(scope="module", params=["parameters of their own", "generate_kwargs"])
+def polyglot(request, tmp_path_factory, serving):
+    """The tiny multilingual Whisper; its signature has a language and a task, as they are or within generate_kwargs."""
+    flat = request.param != "generate_kwargs"
+    folder = tmp_path_factory.mktemp("models") / "polyglot"
+    params = SPOKEN_IN if flat else {"generate_kwargs": SPOKEN_IN}
+    tiny_models.save(tiny_pipelines.whisper(), folder, signature=infer_signature(b"a", None, params))
+    with connect(serving(str(folder)).target) as connected:
+        yield str(folder), connected, (lambda **chosen: chosen if flat else {"generate_kwargs": chosen})
+
+
+def test_a_language_and_a_task_are_those_of_mlflow(polyglot, speech: np.ndarray) -> None:
+    folder, client, parameters = polyglot
+    content, heard = encoded(speech[:16_000], "WAV"), []
+    for chosen in (SPOKEN_IN, {"language": "french", "task": "translate"}):
+        reply = client.recognize_speech(content, parameters=parameters(**chosen))
+        assert transcripts(reply) == pyfunc(folder).predict(content, params=parameters(**chosen))
+        assert not reply.warnings
+        heard.append(transcripts(reply))
+    assert transcripts(client.recognize_speech(content)) == heard[0] != heard[1]
+
+
+FOREIGN = [
+    pytest.param({"language": "klingon", "task": "translate"}, "parameters.language: 'klingon'", id="no language"),
+    pytest.param({"language": "spanish", "task": "translate"}, "english, german, french", id="not the model's"),
+    pytest.param({"language": "<de>", "task": "translate"}, "parameters.language: '<de>'", id="half a token"),
+    pytest.param({"language": "de", "task": "sing"}, "parameters.task: is 'sing'", id="no task"),
+]
+
+
+@pytest.mark.parametrize(("chosen", "sentence"), FOREIGN)
+def test_a_language_that_the_model_does_not_know_is_named(
+    polyglot, speech: np.ndarray, chosen: dict[str, str], sentence: str
+) -> None:
+    _, client, parameters = polyglot
+    with pytest.raises(InvalidArgument, match=sentence):
+        client.recognize_speech(encoded(speech[:8_000], "WAV"), parameters=parameters(**chosen))
+
+
+def test_a_language_outside_the_signature_is_left_out_with_a_warning(serving, speech: np.ndarray) -> None:
+    content = encoded(speech[:8_000], "WAV")
+    with connect(serving("whisper").target) as client:
+        reply, plain = (client.recognize_speech(content, parameters=chosen) for chosen in ({"language": "fr"}, None))
+    assert "parameters.language was ignored" in reply.warnings[0]
+    assert transcripts(reply) == transcripts(plain)
+
+
+@pytest.mark.parametrize(
+    "saved",
+    [{"return_language": True}, {"return_language": True, "return_timestamps": True}],
+    ids=["without times", "with times"],
+)
+def test_the_language_that_is_always_none_is_nobodys_failure(saved, tmp_path, serving, speech: np.ndarray) -> None:
+    folder = tmp_path / "whisper-language"
+    tiny_models.save(tiny_pipelines.whisper(), folder, model_config=saved)
+    with connect(serving(str(folder)).target) as client:
+        [result] = client.recognize_speech(encoded(speech[:8_000], "WAV")).results
+    assert bool(result.chunks) == ("return_timestamps" in saved)
 
 
 @pytest.mark.slow

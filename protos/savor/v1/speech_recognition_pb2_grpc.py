@@ -67,6 +67,9 @@ class SpeechRecognitionServiceServicer:
         brings the next samples. Speech is cut where it pauses: until then its text comes as interim results, each in the
         place of the one before; the final result comes once. What is left when the client ends its stream is final.
 
+        Speech that does not pause is cut after 28 seconds, where it is quietest; silence is left out. A stream may last as
+        long as its client speaks: without a deadline of the client's it has none.
+
         Errors: as RecognizeSpeech.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

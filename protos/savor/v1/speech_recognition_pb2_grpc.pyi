@@ -45,6 +45,9 @@ class SpeechRecognitionServiceStub:
     brings the next samples. Speech is cut where it pauses: until then its text comes as interim results, each in the
     place of the one before; the final result comes once. What is left when the client ends its stream is final.
 
+    Speech that does not pause is cut after 28 seconds, where it is quietest; silence is left out. A stream may last as
+    long as its client speaks: without a deadline of the client's it has none.
+
     Errors: as RecognizeSpeech.
     """
 
@@ -64,6 +67,9 @@ class SpeechRecognitionServiceAsyncStub(SpeechRecognitionServiceStub):
     """StreamingRecognizeSpeech writes down what is said while it is said. The first message says how, each further one
     brings the next samples. Speech is cut where it pauses: until then its text comes as interim results, each in the
     place of the one before; the final result comes once. What is left when the client ends its stream is final.
+
+    Speech that does not pause is cut after 28 seconds, where it is quietest; silence is left out. A stream may last as
+    long as its client speaks: without a deadline of the client's it has none.
 
     Errors: as RecognizeSpeech.
     """
@@ -93,6 +99,9 @@ class SpeechRecognitionServiceServicer(metaclass=_abc_1.ABCMeta):
         """StreamingRecognizeSpeech writes down what is said while it is said. The first message says how, each further one
         brings the next samples. Speech is cut where it pauses: until then its text comes as interim results, each in the
         place of the one before; the final result comes once. What is left when the client ends its stream is final.
+
+        Speech that does not pause is cut after 28 seconds, where it is quietest; silence is left out. A stream may last as
+        long as its client speaks: without a deadline of the client's it has none.
 
         Errors: as RecognizeSpeech.
         """

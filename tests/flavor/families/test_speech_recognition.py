@@ -168,8 +168,18 @@ def test_pieces_of_other_lengths_never_share_a_batch() -> None:
     assert items[0].alike != items[2].alike
 
 
+def test_a_model_in_bfloat16_reads_the_same() -> None:
+    [item] = prepare(_request(_pcm(_sound(0.5))), artifact("ctc", dtype="bfloat16")).items
+    assert item.arrays["input_values"].dtype == np.float32
+
+
+def test_length_is_counted_in_what_the_model_has_positions_for() -> None:
+    [item] = prepare(_request(_pcm(_sound(1.0))), artifact("ctc")).items
+    assert item.length == 400
+
+
 def test_the_probe_is_a_second_of_silence() -> None:
-    prepared = FAMILY.probe(artifact("ctc"))
+    prepared = FAMILY.probe(artifact("ctc", limits=Limits(max_audio_s=0.1)))
     assert [item.arrays["input_values"].shape for item in prepared.items] == [(RATE_HZ,)]
     assert len(_texts(prepared)) == 1
 
@@ -193,6 +203,9 @@ def test_what_whisper_takes_reaches_it(parameters: dict[str, Any]) -> None:
 
 UNHEARD = [
     pytest.param({"language": "klingon"}, "parameters.language", id="a language that it does not know"),
+    pytest.param({"language": "spanish"}, "parameters.language", id="a language that only others know"),
+    pytest.param({"language": ""}, "parameters.language", id="no language"),
+    pytest.param({"language": 1}, "parameters.language", id="a language that is a number"),
     pytest.param({"task": "sing"}, "parameters.task", id="a task that it does not know"),
     pytest.param({"max_new_tokens": 0}, "parameters.max_new_tokens", id="no tokens"),
     pytest.param({"num_beams": 99}, "parameters.num_beams", id="too many beams"),
