@@ -39,7 +39,7 @@ def classify_audio(
     """The best labels of each recording, with their scores.
 
     `inputs` is as for `recognize_speech`. `top_k` labels are given for each, 1 or more, 0 for all; None stands for the
-    model's own number, else 5. Raises OSError where a file can't be read.
+    model's own number, else all. Raises OSError where a file can't be read.
     """
     return request(timeout_s, model=model, inputs=recordings(inputs), parameters=parameters, top_k=top_k)
 

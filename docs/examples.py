@@ -186,6 +186,7 @@ PARITY: Mapping[str, tuple[str, ...]] = {
     "ZeroShotClassificationService": ("B10",),
     "QuestionAnsweringService": ("B7",),
     "TableQuestionAnsweringService": ("B9",),
-    "AudioClassificationService": ("B18",),
+    "AudioClassificationService": ("B12", "B18"),
+    "ImageClassificationService": ("B12", "B18"),
 }
 """The rows of docs/parity.md that tell how a service differs from MLflow."""

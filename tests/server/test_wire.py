@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from savor.codec import to_param_value
-from savor.flavor import table
+from savor.flavor import replies, table
 from savor.flavor.audio import PcmAudio, PcmEncoding
 from savor.flavor.errors import InvalidInput
 from savor.flavor.families import feature_extraction, speech_recognition, text_classification, text_generation
@@ -72,7 +72,9 @@ def _check(value: Any, message: Message) -> None:
         if descriptor.has_presence:
             assert message.HasField(field.name)
         theirs = getattr(message, field.name)
-        if isinstance(mine, tuple):
+        if isinstance(mine, tuple) and not any(map(dataclasses.is_dataclass, mine)):
+            assert list(mine) == list(theirs)
+        elif isinstance(mine, tuple):
             assert len(mine) == len(theirs)
             for one, other in zip(mine, theirs, strict=True):
                 _check(one, other)
@@ -95,22 +97,6 @@ def test_every_response_is_written_as_it_is(family: Family, method: Method, data
     descriptor = wire.service_descriptor(family.service).methods_by_name[method.name].output_type
     written = wire.write(response, descriptor)
     _check(response, GetMessageClass(descriptor).FromString(written.SerializeToString()))
-
-
-@pytest.mark.parametrize(("family", "method"), METHODS)
-def test_dataclasses_and_messages_have_the_same_fields(family: Family, method: Method) -> None:
-    rpc = wire.service_descriptor(family.service).methods_by_name[method.name]
-    request = {field.name for field in dataclasses.fields(method.request)}
-    response = {field.name for field in dataclasses.fields(method.response)}
-    assert request == {field.name for field in rpc.input_type.fields} - {"model"}
-    assert response == {field.name for field in rpc.output_type.fields} - wire.ENVELOPE
-
-
-@pytest.mark.parametrize("family", table.FAMILIES, ids=lambda family: family.service)
-def test_every_rpc_has_a_method(family: Family) -> None:
-    service = wire.service_descriptor(family.service)
-    assert {method.name for method in family.methods} == {method.name for method in service.methods}
-    assert {m.name: m.streams for m in family.methods} == {m.name: m.server_streaming for m in service.methods}
 
 
 def test_a_service_that_no_proto_has() -> None:
@@ -165,10 +151,8 @@ def test_an_array_as_a_packed_field(values: Array) -> None:
 
 
 def test_an_enum_is_written_by_name_and_none_is_left_out() -> None:
-    deltas = [
-        text_generation.TextGenerationDelta(0, 0, "a", reason, 1, 1) for reason in (None, FinishReason.STOP_SEQUENCE)
-    ]
-    response = text_generation.StreamGenerateTextResponse(tuple(deltas))
+    deltas = [replies.TextGenerationDelta(0, 0, "a", reason, 1, 1) for reason in (None, FinishReason.STOP_SEQUENCE)]
+    response = replies.StreamGenerateTextResponse(tuple(deltas))
     written = wire.write(response, text_generation_pb2.StreamGenerateTextResponse.DESCRIPTOR)
     reasons = [delta.finish_reason for delta in written.results]
     assert reasons == [
