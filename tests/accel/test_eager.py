@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from savor.accel.backend import RefusedOptions
 from savor.accel.eager import EagerBackend
-from savor.flavor import generation
+from savor.flavor import generation, replies
 from savor.flavor.artifact import Artifact
 from savor.flavor.encoding import TextEncoder
 from savor.flavor.families import feature_extraction, speech_recognition, text_classification, text_generation
@@ -61,7 +61,7 @@ def _check(ours: list[Row], theirs: list[Row]) -> None:
 
 
 def _generated(rows: list[Row]) -> list[list[list[int]]]:
-    return [[tokens.tolist() for tokens in text_generation.generated(row)] for row in rows]
+    return [[tokens.tolist() for tokens in replies.generated(row)] for row in rows]
 
 
 ENCODERS = ["classifier", "classifier-with-params", "classifier-multilabel", "classifier-regression"]
