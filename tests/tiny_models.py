@@ -101,15 +101,27 @@ RECIPES: Mapping[str, tuple[Callable[[], Pipeline], Callable[[], dict[str, Any]]
 
 def saved(name: str) -> Path:
     """The folder of a saved model, made at its first use."""
-    folder = _cache() / name
+    return kept(cache() / name, *RECIPES[name])
+
+
+def kept(folder: Path, make: Callable[[], Pipeline], arguments: Callable[[], dict[str, Any]]) -> Path:
+    """A folder below `cache()`, in which the pipeline is saved with the arguments at its first use."""
     if not folder.is_dir():
-        make, arguments = RECIPES[name]
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent) as draft:
             # MLflow writes into the model_config that it is given.
             save(make(), Path(draft, "model"), **copy.deepcopy(arguments()))
-            Path(draft, "model").rename(folder)
+            _publish(Path(draft, "model"), folder)
     return folder
+
+
+def _publish(made: Path, folder: Path) -> None:
+    try:
+        made.rename(folder)
+    except OSError:
+        # Another process was first; its model is as good as this one.
+        if not folder.is_dir():
+            raise
 
 
 def save(source: Any, folder: Path, **arguments: Any) -> Path:
@@ -130,8 +142,9 @@ def edited(source: Path, folder: Path, edit: Callable[[dict[str, Any]], None]) -
     return folder
 
 
-def _cache() -> Path:
+def cache(*modules: str) -> Path:
+    """Where models are kept until this file, one of these `modules` (paths of source files) or a version changes."""
     versions = f"{transformers.__version__} {mlflow.__version__} {torch.__version__}"
-    sources = b"".join(Path(str(module)).read_bytes() for module in (__file__, tiny_pipelines.__file__))
+    sources = b"".join(Path(module).read_bytes() for module in (__file__, str(tiny_pipelines.__file__), *modules))
     key = hashlib.sha256(sources + versions.encode()).hexdigest()[:12]
     return Path(os.environ.get("SAVOR_CACHE_DIR", ROOT / ".cache")) / "test-models" / key

@@ -73,7 +73,8 @@ def _encode(inputs: Sequence[TextClassificationInput], options: Mapping[str, Any
         artifact.limits.check_text(f"inputs[{index}].text_pair", given.text_pair or "")
     fields = [f"inputs[{index}].text" for index in range(len(inputs))]
     texts = [given.text for given in inputs]
-    paired = {given.text_pair is not None for given in inputs}
+    # An empty second text is none to transformers' pipeline.
+    paired = {bool(given.text_pair) for given in inputs}
     if paired == {False}:
         return artifact.encoder.encode(texts, fields, options)
     if paired == {True}:
@@ -84,7 +85,7 @@ def _encode(inputs: Sequence[TextClassificationInput], options: Mapping[str, Any
 
 def _encode_one(given: TextClassificationInput, field: str, options: Mapping[str, Any], artifact: Artifact) -> Row:
     assert artifact.encoder is not None
-    pairs = None if given.text_pair is None else [given.text_pair]
+    pairs = [given.text_pair] if given.text_pair else None
     return artifact.encoder.encode([given.text], [field], options, pairs)[0]
 
 

@@ -10,20 +10,21 @@ import imageio_ffmpeg
 import mlflow.pyfunc
 
 from savor.client import ClassifyTextReply, GenerateTextReply, RecognizeSpeechReply
+from tests import tiny_models
 from tests.serving import folder
 
 
 @cache
 def pyfunc(model: str) -> Any:
     """A recipe's model, or the one in a folder, as MLflow serves it."""
-    _provide_ffmpeg()
+    provide_ffmpeg()
     return mlflow.pyfunc.load_model(str(folder(model)))
 
 
-def _provide_ffmpeg() -> None:
+def provide_ffmpeg() -> None:
     """MLflow's pipelines decode audio with a program called ffmpeg; the wheel's has another name."""
-    there = folder("encoder").parent / "bin"
-    there.mkdir(exist_ok=True)
+    there = tiny_models.cache() / "bin"
+    there.mkdir(parents=True, exist_ok=True)
     link = there / "ffmpeg"
     if not link.exists():
         link.symlink_to(imageio_ffmpeg.get_ffmpeg_exe())
