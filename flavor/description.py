@@ -52,7 +52,7 @@ def describe(
     saved: SavedModel, trusted: Trust = Trust(), overrides: Mapping[str, Any] | None = None, dtype: str | None = None
 ) -> Description:
     """Everything that can be said of a model that is to be loaded with this trust, model_config and torch type."""
-    families, unserved = _tried(lambda: table.families_of(saved.family_task))
+    families, unserved = _tried(lambda: table.families_of(saved.family_task, saved.inference_task))
     config, broken = _tried(lambda: effective_config(saved, overrides or {}))
     _, forbidden = _tried(lambda: trust.check(saved, trusted))
     options, ignored = config or ({}, ())

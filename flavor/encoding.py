@@ -57,8 +57,8 @@ class TextEncoder:
         """The model's inputs for each text: int64 arrays of shape (tokens,) by the names that the model takes.
 
         `fields` are the paths of the texts in the request, `options` keyword arguments of the tokenizer's call, `pairs`
-        the second texts. Raises InvalidInput for a text longer than the model reads, UnsupportedParameter for an
-        option that the tokenizer does not take.
+        the second texts. Raises InvalidInput for a text without tokens or longer than the model reads,
+        UnsupportedParameter for an option that the tokenizer does not take.
         """
         with self.borrow() as tokenizer:
             encoded = self._encode(tokenizer, texts, pairs, self._call_options(options))
@@ -90,7 +90,9 @@ class TextEncoder:
         return call
 
     def check_length(self, field: str, tokens: int) -> None:
-        """Raises InvalidInput for a text of more tokens than the model reads."""
+        """Raises InvalidInput for a text of more tokens than the model reads, or of none."""
+        if not tokens:
+            raise InvalidInput.at(field, "has no tokens that the model could read: leave it out")
         if self.max_tokens is not None and tokens > self.max_tokens:
             advice = "shorten the text, or set parameters.truncation to true"
             raise InvalidInput.at(field, f"has {tokens} tokens; the model reads {self.max_tokens}: {advice}")

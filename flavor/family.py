@@ -67,6 +67,8 @@ class Family:
     methods: Sequence[Rpc]
     probe: Callable[[Artifact], Prepared]
     """A small call that makes the model run once, for warm-up."""
+    inference_tasks: Tasks = frozenset()
+    """MLflow's tasks of large language models whose models are this family's before they are another's."""
 
     def serves(self, rpc: Rpc, task: str) -> bool:
         """Whether one of the family's RPCs answers for models of a task."""

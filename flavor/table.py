@@ -39,13 +39,16 @@ FAMILIES: tuple[Family, ...] = (*_TYPED, pyfunc.family(frozenset().union(*(famil
 """Of two families that serve a task the first is the one that a model of it is said to belong to."""
 
 
-def families_of(task: str) -> tuple[Family, ...]:
-    """The families that serve a pipeline task, at least one. Raises LoadRefused for a task that none serves."""
-    serving = tuple(family for family in FAMILIES if task in family.tasks)
+def families_of(task: str, inference_task: str = "") -> tuple[Family, ...]:
+    """The families that serve a pipeline task, a model's own first. Raises LoadRefused for a task that none serves."""
+    serving = sorted(
+        (family for family in FAMILIES if task in family.tasks),
+        key=lambda family: inference_task not in family.inference_tasks,
+    )
     if not serving:
         known = sorted(frozenset().union(*(family.tasks for family in FAMILIES)))
         raise LoadRefused(f"the pipeline task {task!r} is not served; served are {', '.join(known)}")
-    return serving
+    return tuple(serving)
 
 
 def rpcs_of(task: str) -> tuple[str, ...]:

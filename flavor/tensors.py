@@ -122,7 +122,7 @@ def _column(name: str, array: Array, kind: str) -> Any:
     if kind == "binary":
         return list(array)
     texts = _texts(name, array).tolist()
-    return [_json(name, text) for text in texts] if is_nested and array.ndim == 1 else texts
+    return [_json(f"inputs.{name}", text, "column") for text in texts] if is_nested and array.ndim == 1 else texts
 
 
 def _texts(name: str, array: Array) -> Array:
@@ -132,13 +132,11 @@ def _texts(name: str, array: Array) -> Array:
         raise InvalidInput.at(f"inputs.{name}", "holds bytes that are no UTF-8 text") from None
 
 
-def _json(name: str, text: str) -> Any:
+def _json(field: str, text: str, kind: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
-        raise InvalidInput.at(
-            f"inputs.{name}", "must be JSON text: the model's column is a list or an object"
-        ) from None
+        raise InvalidInput.at(field, f"must be JSON text: the model's {kind} is a list or an object") from None
 
 
 def _unsigned(tensors: Mapping[str, Array]) -> Any:
@@ -163,7 +161,7 @@ def _params(params: Mapping[str, Any], artifact: Artifact) -> dict[str, Any]:
     specs = artifact.saved.params_schema or ()
     nested = {spec.name for spec in specs if spec.shape is not None or not _scalar(spec.dtype)}
     return {
-        name: _json(name, value) if name in nested and isinstance(value, str) else value
+        name: _json(f"parameters.{name}", value, "parameter") if name in nested and isinstance(value, str) else value
         for name, value in params.items()
     }
 

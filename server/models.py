@@ -125,7 +125,7 @@ class Models:
         for entry in self.entries:
             _log.info("loading %s from %s", entry.name, entry.settings.uri)
             source, artifact, backend = await _in_background(_load, entry.settings, self.settings.mlflow)
-            families = table.families_of(artifact.saved.family_task)
+            families = table.families_of(artifact.saved.family_task, artifact.saved.inference_task)
             generates = await _in_background(_warm, families[0], artifact, backend)
             pump = Pump(backend, _budget(entry.settings.batch, generates, backend.info.device), entry.name)
             entry.loaded = Loaded(source, artifact, families, pump)
@@ -182,9 +182,14 @@ def _load_options(settings: ModelSettings) -> LoadOptions:
 def _warm(family: Family, artifact: Artifact, backend: Backend) -> bool:
     """Runs the family's probe once, so that the first caller does not pay for lazy initialisation.
 
-    Says whether the model generates tokens, step by step.
+    Says whether the model generates tokens, step by step. As in MLflow, options of the saved model_config that can't be
+    used fail calls, and not the start: a request may bring others, and the exact door may take them.
     """
-    items = family.probe(artifact).items
+    try:
+        items = family.probe(artifact).items
+    except InvalidInput as error:
+        _log.warning("%s: calls of %s that leave this as saved will fail: %s", artifact.saved.path, family.name, error)
+        return bool(artifact.pipeline.model.can_generate())
     for item in items:
         backend.run(Batch((item,), (Call(_WARM_UP_S),)))
     return any(isinstance(item.run, Generate) for item in items)

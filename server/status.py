@@ -98,8 +98,9 @@ def _status(code: grpc.StatusCode, sentence: str, details: list[Message]) -> Sta
 
 def _cut(text: str, size: int) -> str:
     """The text, or as much of it as fits into `size` bytes of UTF-8."""
-    data = text.encode()
-    return text if len(data) <= size else data[: size - 3].decode(errors="ignore") + "…"
+    # MLflow repeats texts of the caller's, and JSON can hold halves of characters that UTF-8 has no bytes for.
+    data = text.encode(errors="replace")
+    return data.decode() if len(data) <= size else data[: size - 3].decode(errors="ignore") + "…"
 
 
 def _duration(seconds: float) -> Duration:

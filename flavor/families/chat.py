@@ -164,4 +164,5 @@ FAMILY = Family(
         Method("StreamCompleteChat", CompleteChatRequest, StreamGenerateTextResponse, prepare, streams=True),
     ),
     probe=_probe,
+    inference_tasks=frozenset({payload.CHAT}),
 )

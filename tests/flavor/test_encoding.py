@@ -57,6 +57,13 @@ def test_a_text_longer_than_the_model_reads_is_refused_with_its_field() -> None:
     assert f"has {COUNT} tokens; the model reads {COUNT - 1}" in violation.problem
 
 
+def test_a_text_without_tokens_is_refused_with_its_field() -> None:
+    encoder = TextEncoder(tiny_pipelines.tokenizer(bert=False), None)
+    with pytest.raises(InvalidInput, match="has no tokens") as caught:
+        encoder.encode(["a", ""], ["inputs[0].text", "inputs[1].text"], {})
+    assert [violation.field for violation in caught.value.violations] == ["inputs[1].text"]
+
+
 def test_a_model_without_a_limit_reads_everything() -> None:
     assert len(_encoder(None).encode([LONG], ["inputs[0]"], {})[0]["input_ids"]) == COUNT
 

@@ -50,3 +50,8 @@ def test_every_task_has_a_family_of_its_own_before_the_exact_door(task: str) -> 
     serving = table.families_of(task)
     assert len(serving) >= 2
     assert [family.name for family in serving].index("pyfunc") == len(serving) - 1
+
+
+def test_a_chat_model_is_first_of_all_the_chat_familys() -> None:
+    names = [[family.name for family in table.families_of("text-generation", task)] for task in ("", "llm/v1/chat")]
+    assert names == [["text-generation", "chat", "pyfunc"], ["chat", "text-generation", "pyfunc"]]

@@ -165,6 +165,21 @@ async def test_a_model_that_can_not_be_served_is_named(tmp_path: Any) -> None:
     await models.close()
 
 
+async def test_saved_options_that_can_not_be_used_fail_calls_and_not_the_start(
+    tmp_path: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    def edit(words: dict[str, Any]) -> None:
+        words["flavors"]["python_function"]["config"] = {"no_such_option": 1}
+
+    models = _models({"uri": str(tiny_models.edited(tiny_models.saved("classifier"), tmp_path / "odd", edit))})
+    await models.load_all()
+    loaded = models.entries[0].ready()
+    with pytest.raises(InvalidInput, match="parameters.no_such_option"):
+        loaded.families[0].probe(loaded.artifact)
+    assert "parameters.no_such_option" in caplog.text
+    await models.close()
+
+
 async def test_a_closed_model_takes_no_calls() -> None:
     models = _models(_folder("classifier"))
     await models.load_all()

@@ -96,6 +96,13 @@ def test_a_bad_request_names_every_field() -> None:
     ]
 
 
+def test_halves_of_characters_do_not_stop_an_error_on_its_way() -> None:
+    error = InvalidInput.at("inputs.\ud800", "is '\ud800'")
+    assert status_of(error).message == "inputs.?: is '?'"
+    [violation] = _details(error)["BadRequest"].field_violations
+    assert (violation.field, violation.description) == ("inputs.?", "is '?'")
+
+
 @pytest.mark.parametrize(("seconds", "milliseconds"), [(0.05, "50"), (1.25, "1250"), (30.0, "30000")], ids=str)
 def test_an_overload_says_when_to_come_back(seconds: float, milliseconds: str) -> None:
     error = Overloaded("full", seconds)
