@@ -31,9 +31,12 @@ def _boolean(value: Any) -> bool:
     return isinstance(value, bool)
 
 
+def _token_list(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(map(_integer(0), value))
+
+
 def _tokens(value: Any) -> bool:
-    ids = value if isinstance(value, list | tuple) else [value]
-    return bool(ids) and all(map(_integer(0), ids))
+    return _integer(0)(value) or (_token_list(value) and len(value) > 0)
 
 
 _RULES: Mapping[str, tuple[_Check, str]] = {
@@ -57,8 +60,8 @@ _RULES: Mapping[str, tuple[_Check, str]] = {
     "early_stopping": (lambda value: _boolean(value) or value == "never", 'true, false or "never"'),
     "renormalize_logits": (_boolean, "true or false"),
     "remove_invalid_values": (_boolean, "true or false"),
-    "suppress_tokens": (_tokens, "a list of tokens' ids"),
-    "begin_suppress_tokens": (_tokens, "a list of tokens' ids"),
+    "suppress_tokens": (_token_list, "a list of tokens' ids"),
+    "begin_suppress_tokens": (_token_list, "a list of tokens' ids"),
     "no_repeat_ngram_size": (_integer(0), "an integer of 0 or more"),
     "num_beams": (_integer(1), "an integer of 1 or more"),
     "num_beam_groups": (_integer(1), "an integer of 1 or more"),
@@ -72,6 +75,9 @@ _RULES: Mapping[str, tuple[_Check, str]] = {
     "pad_token_id": (_integer(0), "a token's id"),
     "forced_bos_token_id": (_integer(0), "a token's id"),
 }
+
+_UNUSED_TEMPERATURE = (_number(0, 1e4), "in [0, 10000]")
+"""The rule without sampling, where nothing is divided by the temperature: many write 0 beside do_sample=false."""
 
 _LOOKS_AT_PROMPT: Mapping[str, float] = {
     "repetition_penalty": 1,
@@ -102,9 +108,10 @@ def settle(options: Mapping[str, Any], config: Any, limits: Limits, asked: Colle
         raise UnsupportedParameter(
             *(Violation(f"parameters.{key}", "the pipeline does not take it") for key in unknown)
         )
+    rules = _RULES if value(options, config, "do_sample") else {**_RULES, "temperature": _UNUSED_TEMPERATURE}
     wrong = [
         Violation(f"parameters.{key}", f"is {options[key]!r:.80}; it must be {rule}")
-        for key, (check, rule) in _RULES.items()
+        for key, (check, rule) in rules.items()
         if options.get(key) is not None and not check(options[key])
     ]
     if wrong:

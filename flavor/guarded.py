@@ -25,6 +25,8 @@ _DATA = frozenset(
     {"question", "context", "sequences", "candidate_labels", "hypothesis_template", "query", "table", "inputs"}
 )
 """Keywords of pipelines that carry data: what the default signatures name, and the name of the first argument."""
+_PAYLOAD = frozenset({"max_new_tokens", "temperature", "top_p", "top_k", "stopping_criteria", "return_full_text"})
+"""Keywords that MLflow makes of the fields of an llm/v1 payload, beside `return_tensors`, which it sets itself."""
 
 
 def guarded(artifact: Artifact) -> Any:
@@ -91,7 +93,8 @@ class _Guard:
 
     def _check_keywords(self, options: Mapping[str, Any]) -> None:
         """Without a signature a dict's keys become the pipeline's keywords: only those of data may."""
-        unknown = options.keys() - self.artifact.config.keys() - _DATA
+        known = _PAYLOAD | {"return_tensors"} if self.artifact.saved.inference_task else _DATA
+        unknown = options.keys() - self.artifact.config.keys() - known
         if unknown:
             raise InvalidInput.at("inputs", f"has keys that are no data: {', '.join(sorted(map(str, unknown)))}")
 

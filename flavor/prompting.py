@@ -15,6 +15,7 @@ from savor.flavor.artifact import Artifact
 from savor.flavor.encoding import check_options
 from savor.flavor.errors import InvalidInput, UnsupportedParameter, Violation
 from savor.flavor.item import Item, Row, as_row, solo
+from savor.flavor.options import is_texts
 from savor.flavor.replies import Replies
 from savor.flavor.sequences import Prompt, TextRules
 
@@ -49,14 +50,28 @@ class Written:
     replies: Replies
 
 
-def check(request: Asking, artifact: Artifact) -> None:
-    """Raises InvalidInput for stop texts that can't be used."""
-    if len(request.stop) > _MAX_STOPS:
-        raise InvalidInput.at("stop", f"has {len(request.stop)} texts; at most {_MAX_STOPS} are taken")
-    for index, text in enumerate(request.stop):
+def _stops(request: Asking, options: dict[str, Any], artifact: Artifact) -> tuple[str, ...]:
+    """The request's stop texts, else those that a model for an llm/v1 task was saved with, taken out of `options`.
+
+    Raises InvalidInput for texts that can't be used.
+    """
+    saved = options.pop("stop", ()) if artifact.saved.inference_task else ()
+    if request.stop:
+        return _checked(request.stop, "stop", artifact)
+    stops = [saved] if isinstance(saved, str) else saved
+    if not is_texts(stops):
+        raise InvalidInput.at("parameters.stop", "must be a text, or a list of texts")
+    return _checked(stops, "parameters.stop", artifact)
+
+
+def _checked(stops: Sequence[str], field: str, artifact: Artifact) -> tuple[str, ...]:
+    if len(stops) > _MAX_STOPS:
+        raise InvalidInput.at(field, f"has {len(stops)} texts; at most {_MAX_STOPS} are taken")
+    for index, text in enumerate(stops):
         if not text:
-            raise InvalidInput.at(f"stop[{index}]", "is empty; every text would end at once")
-        artifact.limits.check_text(f"stop[{index}]", text)
+            raise InvalidInput.at(f"{field}[{index}]", "is empty; every text would end at once")
+        artifact.limits.check_text(f"{field}[{index}]", text)
+    return tuple(stops)
 
 
 def write(texts: Sequence[str], request: Asking, options: dict[str, Any], artifact: Artifact) -> Written:
@@ -65,7 +80,7 @@ def write(texts: Sequence[str], request: Asking, options: dict[str, Any], artifa
     `options` are the call's merged ones. Raises InvalidInput or UnsupportedParameter with the fields at fault.
     """
     assert artifact.encoder is not None
-    check(request, artifact)
+    stops = _stops(request, options, artifact)
     pipe = artifact.pipeline
     way = _EncoderDecoder(artifact) if pipe.model.config.is_encoder_decoder else _Decoder(artifact)
     rules = way.rules(options)
@@ -76,7 +91,7 @@ def write(texts: Sequence[str], request: Asking, options: dict[str, Any], artifa
     generating |= {key: int(value) for key, value in encoded[0].items() if key == "forced_bos_token_id"}
     rows = [way.row(each, f"inputs[{index}]") for index, each in enumerate(encoded)]
     generating = generation.settle(generating, pipe.generation_config, artifact.limits, request.parameters)
-    rules = replace(rules, stop=request.stop, end_tokens=sequences.end_tokens(generating, pipe.generation_config))
+    rules = replace(rules, stop=stops, end_tokens=sequences.end_tokens(generating, pipe.generation_config))
     prompts = tuple(way.prompt(rules, text, row) for text, row in zip(texts, rows, strict=True))
     plan = _Plan(generating, request.seed, way)
     items = tuple(

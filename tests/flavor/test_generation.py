@@ -32,6 +32,8 @@ GOOD: dict[str, list[Any]] = {
     "num_return_sequences": [1, 3],
     "length_penalty": [-1.0, 0, 2],
     "penalty_alpha": [0, 0.6],
+    "suppress_tokens": [[], [0, 5]],
+    "eos_token_id": [0, [1, 2]],
 }
 BAD: dict[str, list[Any]] = {
     "max_new_tokens": [0, -1, 2.0, "2", True],
@@ -52,6 +54,8 @@ BAD: dict[str, list[Any]] = {
     "num_return_sequences": [0, "two"],
     "length_penalty": ["long", math.nan],
     "penalty_alpha": [-1, 2],
+    "suppress_tokens": [5, [-1], [0.5]],
+    "eos_token_id": [[], -1],
 }
 
 
@@ -75,6 +79,13 @@ def test_a_bad_option_is_refused_by_name(key: str, value: Any) -> None:
 @pytest.mark.parametrize("key", GOOD)
 def test_a_null_option_is_no_fault(key: str) -> None:
     generation.settle({key: None}, CONFIG, Limits(), {key: None})
+
+
+def test_without_sampling_a_temperature_of_0_is_no_fault() -> None:
+    greedy = {"temperature": 0.0, "do_sample": False}
+    assert generation.settle(greedy, CONFIG, Limits(), greedy) == greedy
+    with pytest.raises(InvalidInput, match=r"parameters\.temperature"):
+        generation.settle({**greedy, "temperature": -1.0}, CONFIG, Limits(), greedy)
 
 
 def test_every_bad_option_is_named_at_once() -> None:

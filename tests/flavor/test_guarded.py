@@ -192,6 +192,17 @@ def test_without_a_signature_a_caller_sets_no_keywords(tmp_path: Path) -> None:
         bare.predict({**pair, "top_k": "2"})
 
 
+def test_a_language_model_without_a_signature_takes_its_payload(tmp_path: Path) -> None:
+    source = tiny_models.saved("llm-completions")
+    folder = tiny_models.edited(source, tmp_path / "model", lambda words: words.pop("signature"))
+    bare, payload = load(saved.read(folder), LoadOptions()), {"prompt": "a", "max_tokens": 3, "temperature": 0.5}
+    [expected] = oracle.pyfunc(str(folder)).predict(payload)
+    [found] = pyfunc.model(bare).predict(payload)
+    assert found["choices"] == expected["choices"]
+    with pytest.raises(InvalidInput, match="no data: custom_generate"):
+        pyfunc.model(bare).predict({**payload, "custom_generate": "a/b"})
+
+
 def test_only_the_model_is_shared() -> None:
     loaded = artifact("classifier")
     own = guarded(loaded)

@@ -93,7 +93,7 @@ def test_lists_among_params_come_as_json(tmp_path: Path) -> None:
     params = {"ignore_labels": ["B-PER", "I-PER"], "aggregation_strategy": "none"}
     found = infer(loaded, {"text": texts("the License")}, **{**params, "ignore_labels": '["B-PER", "I-PER"]'})
     assert [value.decode() for value in found["predictions"]] == pyfunc(str(folder)).predict("the License", params)
-    with pytest.raises(InvalidInput, match="must be JSON text"):
+    with pytest.raises(InvalidInput, match=r"parameters\.ignore_labels: must be JSON text"):
         infer(loaded, {"text": texts("a")}, ignore_labels="B-PER")
 
 

@@ -68,6 +68,7 @@ PARAMETERS = [
     {"num_beams": 3},
     {"num_beams": 3, "num_return_sequences": 1, "max_new_tokens": 20},
     {"temperature": 1},
+    {"temperature": 0.0},
 ]
 
 

@@ -174,7 +174,7 @@ async def test_saved_options_that_can_not_be_used_fail_calls_and_not_the_start(
     models = _models({"uri": str(tiny_models.edited(tiny_models.saved("classifier"), tmp_path / "odd", edit))})
     await models.load_all()
     loaded = models.entries[0].ready()
-    with pytest.raises(InvalidInput, match="parameters.no_such_option"):
+    with pytest.raises(InvalidInput, match=r"parameters\.no_such_option"):
         loaded.families[0].probe(loaded.artifact)
     assert "parameters.no_such_option" in caplog.text
     await models.close()

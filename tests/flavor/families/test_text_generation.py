@@ -1,5 +1,6 @@
 """text-generation: what is prepared, whole answers, and streams that add up to them."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -154,7 +155,7 @@ BAD = [
         _request("a", max_new_tokens=9), {"max_new_tokens": 8}, "parameters.max_new_tokens", id="too many tokens"
     ),
     pytest.param(_request("a", num_beams=3), {"max_sequences": 2}, "parameters.num_beams", id="too many beams"),
-    pytest.param(_request("a", temperature=0.0), {}, "parameters.temperature", id="no temperature"),
+    pytest.param(_request("a", temperature=0.0, do_sample=True), {}, "parameters.temperature", id="no temperature"),
     pytest.param(_request("a", num_return_sequences=2), {}, "parameters.num_return_sequences", id="the same twice"),
 ]
 
@@ -221,6 +222,29 @@ def test_every_sequence_of_every_prompt() -> None:
     last = response.results[1].sequences[1]
     assert (last.finish_reason, last.token_count) == (FinishReason.END_TOKEN, len(_tokens(" four")) + 1)
     assert response.results[0].sequences[0].finish_reason is FinishReason.LENGTH
+
+
+@pytest.mark.parametrize("saved_stop", ["work", ["work", "yz"]], ids=["a text", "a list"])
+def test_stop_texts_that_a_model_for_completions_was_saved_with(saved_stop: Any) -> None:
+    model = replace(artifact("llm-completions"), config={"max_tokens": 4, "stop": saved_stop})
+    own, asked = (prepare(_request("a", stop=stop), model) for stop in ((), ("yz",)))
+    row = _row(_tokens("the work of"))
+    assert own.decode([row]).results[0].sequences[0].text == "the "
+    assert asked.decode([row]).results[0].sequences[0].text == "the work of"
+
+
+@pytest.mark.parametrize(
+    ("recipe", "saved_stop", "field"),
+    [
+        pytest.param("llm-completions", 3, "parameters.stop", id="a number"),
+        pytest.param("llm-completions", [""], r"parameters.stop[0]", id="an empty text"),
+        pytest.param("generator-bare", ["work"], "parameters.stop", id="a model for no llm/v1 task"),
+    ],
+)
+def test_saved_stop_texts_that_can_not_be_used(recipe: str, saved_stop: Any, field: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        prepare(_request("a"), replace(artifact(recipe), config={"max_new_tokens": 4, "stop": saved_stop}))
+    assert [violation.field for violation in caught.value.violations] == [field]
 
 
 def test_the_pipelines_stop_sequence_is_an_end_token() -> None:
