@@ -64,6 +64,8 @@ def _pipeline(saved: SavedModel, options: LoadOptions) -> Any:
 
     wanted = {"dtype": f"torch.{options.dtype.removeprefix('torch.')}"} if options.dtype else {}
     device = _device(options.device)
+    if saved.base is not None:
+        wanted["base_model_path"] = str(saved.base)
     parts = mlflow.transformers.load_model(str(saved.path), return_type="components", device=device, **wanted)
     parts["model"].eval()
     task = _task(parts["task"], parts["model"])

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -96,18 +96,30 @@ class SavedModel:
         return self.signature.params if self.signature is not None else None
 
 
-def read(path: Path) -> SavedModel:
-    """Reads a model folder. Raises LoadRefused where it is none, or none of the transformers flavor."""
+def read(path: Path, base_model: Path | None = None) -> SavedModel:
+    """Reads a model folder. Raises LoadRefused where it is none, or none of the transformers flavor.
+
+    `base_model` is where the weights below an adapter are on this machine, for a model that was saved with their place
+    on another. As in MLflow, other models take none.
+    """
     file = path / "MLmodel"
     if not file.is_file():
         raise LoadRefused(f"{path} is not a saved MLflow model: it has no MLmodel file")
     try:
-        return _read(path)
+        return _based(_read(path), base_model)
     except LoadRefused:
         raise
     except Exception as error:
         # MLflow raises whatever the first wrong word leads to.
         raise LoadRefused(f"{file} can't be read: {type(error).__name__}: {error}") from error
+
+
+def _based(saved: SavedModel, base_model: Path | None) -> SavedModel:
+    if base_model is None:
+        return saved
+    if saved.base is None:
+        raise LoadRefused(f"{saved.path} was not saved with a base model: leave base_model out")
+    return replace(saved, flavor={**saved.flavor, "local_base_model_path": str(base_model.resolve())})
 
 
 def _read(path: Path) -> SavedModel:

@@ -67,6 +67,9 @@ class ModelSettings(_Section):
         pattern=r"^(auto|cpu|cuda(:\d+)?)$",
         description="`auto` (the first GPU, else the CPU), `cpu`, `cuda` or `cuda:N`.",
     )
+    base_model: Path | None = Field(
+        None, description="Where an adapter's base model is on this machine. Default: where it was at saving."
+    )
     dtype: Literal["float32", "float16", "bfloat16"] | None = Field(
         None, description="The type of the weights. Default: the one that MLflow recorded."
     )

@@ -162,7 +162,7 @@ def default_name(uri: str) -> str:
 def _load(settings: ModelSettings, mlflow: MlflowSettings) -> tuple[Source, Artifact, Backend]:
     source = resolve(settings.uri, mlflow)
     try:
-        artifact = load(saved.read(source.path), _load_options(settings))
+        artifact = load(saved.read(source.path, settings.base_model), _load_options(settings))
     except LoadRefused as error:
         raise LoadRefused(f"{settings.uri}: {error}") from error
     return source, artifact, EagerBackend(artifact)

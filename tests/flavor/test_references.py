@@ -78,6 +78,20 @@ def test_a_base_model_that_is_gone_is_named(tmp_path: Path) -> None:
         _load(folder)
 
 
+def test_a_base_model_may_be_elsewhere_on_this_machine(tmp_path: Path) -> None:
+    """As the base_model_path of `mlflow.transformers.load_model`."""
+    folder = _adapted(tmp_path)
+    before = load(saved.read(folder), LoadOptions()).pipeline("a", max_new_tokens=4, do_sample=False)
+    (tmp_path / "base").rename(tmp_path / "elsewhere")
+    moved = saved.read(folder, tmp_path / "elsewhere")
+    assert load(moved, LoadOptions()).pipeline("a", max_new_tokens=4, do_sample=False) == before
+
+
+def test_a_model_without_an_adapter_takes_no_base_model(tmp_path: Path) -> None:
+    with pytest.raises(LoadRefused, match="was not saved with a base model"):
+        saved.read(tiny_models.saved("classifier"), tmp_path)
+
+
 def test_a_base_model_of_another_kind_is_refused(tmp_path: Path) -> None:
     folder = _adapted(tmp_path)
     shutil.rmtree(tmp_path / "base")
