@@ -38,7 +38,7 @@ def _is_float(name: str) -> bool:
 def _checkpoint(folder: Path, saved: SavedModel) -> Iterator[str]:
     what = f"the base model {folder}" if saved.base else f"the folder {folder.name}/ of weights"
     if not folder.is_dir():
-        yield f"{what} is not there"
+        yield f"{what} is not there" + (": set base_model to where it is" if saved.base else "")
     elif not (folder / "config.json").is_file():
         yield f"{what} has no config.json"
     elif not any(file.suffix in _WEIGHTS for file in folder.iterdir()):
