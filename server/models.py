@@ -15,7 +15,7 @@ from savor.accel.backend import Backend, Batch
 from savor.accel.eager import EagerBackend
 from savor.flavor import saved, table
 from savor.flavor.artifact import Artifact
-from savor.flavor.errors import InvalidInput, LoadRefused, NotReady, UnknownModel
+from savor.flavor.errors import InvalidInput, LoadRefused, NotReady, UnknownModel, WrongFamily
 from savor.flavor.family import Family
 from savor.flavor.item import Generate
 from savor.flavor.limits import Limits
@@ -187,7 +187,7 @@ def _warm(family: Family, artifact: Artifact, backend: Backend) -> bool:
     """
     try:
         items = family.probe(artifact).items
-    except InvalidInput as error:
+    except (InvalidInput, WrongFamily) as error:
         _log.warning("%s: calls of %s that leave this as saved will fail: %s", artifact.saved.path, family.name, error)
         return bool(artifact.pipeline.model.can_generate())
     for item in items:

@@ -14,7 +14,7 @@ import numpy as np
 
 from savor.flavor import options, windows
 from savor.flavor.artifact import Artifact
-from savor.flavor.errors import InvalidInput, LoadRefused
+from savor.flavor.errors import InvalidInput, WrongFamily
 from savor.flavor.family import Family, Method
 from savor.flavor.item import Array, Forward, Item, Prepared, Row
 from savor.flavor.options import Rule, is_boolean, is_integer
@@ -128,7 +128,7 @@ class _Decoding:
 def prepare(request: AnswerQuestionRequest, artifact: Artifact) -> Prepared:
     """Cuts each text into windows, each with its question."""
     if not artifact.pipeline.tokenizer.is_fast:
-        raise LoadRefused("question-answering needs a fast tokenizer, which knows where its tokens are in the text")
+        raise WrongFamily("answers need a fast tokenizer, which knows where its tokens are in the text: call Predict")
     _check(request.inputs, artifact)
     given, warnings = artifact.options(request.parameters)
     settled = _settle(given, request)

@@ -16,7 +16,7 @@ from savor.accel.eager import EagerBackend
 from savor.flavor import windows
 from savor.flavor.artifact import Artifact
 from savor.flavor.encoding import TextEncoder
-from savor.flavor.errors import InvalidInput, LoadRefused, UnsupportedParameter
+from savor.flavor.errors import InvalidInput, UnsupportedParameter, WrongFamily
 from savor.flavor.families.question_answering import (
     FAMILY,
     AnswerQuestionRequest,
@@ -187,7 +187,7 @@ def test_a_slow_tokenizer_is_refused() -> None:
         slow = transformers.BertTokenizer(str(file))
     plain = artifact("reader")
     pipeline = transformers.pipeline("question-answering", model=plain.pipeline.model, tokenizer=slow)
-    with pytest.raises(LoadRefused, match="needs a fast tokenizer"):
+    with pytest.raises(WrongFamily, match="need a fast tokenizer"):
         FAMILY.probe(replace(plain, pipeline=pipeline))
 
 
