@@ -11,6 +11,7 @@ from typing import Any
 
 from savor.flavor.errors import InvalidInput, UnsupportedParameter, Violation
 from savor.flavor.item import Row, as_row
+from savor.flavor.options import is_boolean, is_integer
 
 _UNLIMITED = 1_000_000
 """Tokenizers without a limit say so with a number far above this one."""
@@ -21,10 +22,10 @@ _LONGEST_PADDING = 65_536
 _OPTIONS: Mapping[str, Callable[[Any], bool]] = {
     "truncation": lambda value: value in (True, False, "longest_first", "only_first", "only_second", "do_not_truncate"),
     "padding": lambda value: value in (True, False, "longest", "max_length", "do_not_pad"),
-    "max_length": lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= 1,
-    "add_special_tokens": lambda value: isinstance(value, bool),
-    "return_attention_mask": lambda value: isinstance(value, bool),
-    "return_token_type_ids": lambda value: isinstance(value, bool),
+    "max_length": is_integer(1),
+    "add_special_tokens": is_boolean,
+    "return_attention_mask": is_boolean,
+    "return_token_type_ids": is_boolean,
     "return_tensors": lambda value: True,
 }
 """The keywords of a tokenizer that a call may use, each with what it may be; others change the shape of its answer."""

@@ -11,12 +11,9 @@ from typing import Any
 from savor.flavor.errors import InvalidInput, UnsupportedParameter, Violation
 from savor.flavor.item import Generate, Prepared, key_of
 from savor.flavor.limits import Limits
+from savor.flavor.options import Rule, check_values, is_boolean, is_integer
 
 _Check = Callable[[Any], bool]
-
-
-def _integer(least: int) -> _Check:
-    return lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
 def _number(low: float, high: float = float("inf"), *, above: bool = False) -> _Check:
@@ -27,27 +24,23 @@ def _number(low: float, high: float = float("inf"), *, above: bool = False) -> _
     return check
 
 
-def _boolean(value: Any) -> bool:
-    return isinstance(value, bool)
-
-
 def _token_list(value: Any) -> bool:
-    return isinstance(value, list | tuple) and all(map(_integer(0), value))
+    return isinstance(value, list | tuple) and all(map(is_integer(0), value))
 
 
 def _tokens(value: Any) -> bool:
-    return _integer(0)(value) or (_token_list(value) and len(value) > 0)
+    return is_integer(0)(value) or (_token_list(value) and len(value) > 0)
 
 
-_RULES: Mapping[str, tuple[_Check, str]] = {
-    "max_new_tokens": (_integer(1), "an integer of 1 or more"),
-    "min_new_tokens": (_integer(0), "an integer of 0 or more"),
-    "max_length": (_integer(1), "an integer of 1 or more"),
-    "min_length": (_integer(0), "an integer of 0 or more"),
-    "do_sample": (_boolean, "true or false"),
-    "use_cache": (_boolean, "true or false"),
+_RULES: Mapping[str, Rule] = {
+    "max_new_tokens": (is_integer(1), "an integer of 1 or more"),
+    "min_new_tokens": (is_integer(0), "an integer of 0 or more"),
+    "max_length": (is_integer(1), "an integer of 1 or more"),
+    "min_length": (is_integer(0), "an integer of 0 or more"),
+    "do_sample": (is_boolean, "true or false"),
+    "use_cache": (is_boolean, "true or false"),
     "temperature": (_number(1e-4, 1e4), "in [0.0001, 10000]; for the likeliest token set do_sample to false"),
-    "top_k": (_integer(0), "an integer of 0 or more"),
+    "top_k": (is_integer(0), "an integer of 0 or more"),
     "top_p": (_number(0, 1, above=True), "above 0 and at most 1"),
     "epsilon_cutoff": (_number(0, 1), "in [0, 1]"),
     "eta_cutoff": (_number(0, 1), "in [0, 1]"),
@@ -55,25 +48,25 @@ _RULES: Mapping[str, tuple[_Check, str]] = {
     "typical_p": (_number(0, 1, above=True), "above 0 and at most 1"),
     "repetition_penalty": (_number(0.01, 100), "in [0.01, 100]"),
     "encoder_repetition_penalty": (_number(0.01, 100), "in [0.01, 100]"),
-    "encoder_no_repeat_ngram_size": (_integer(0), "an integer of 0 or more"),
+    "encoder_no_repeat_ngram_size": (is_integer(0), "an integer of 0 or more"),
     "diversity_penalty": (_number(0, 100), "in [0, 100]"),
-    "early_stopping": (lambda value: _boolean(value) or value == "never", 'true, false or "never"'),
-    "renormalize_logits": (_boolean, "true or false"),
-    "remove_invalid_values": (_boolean, "true or false"),
+    "early_stopping": (lambda value: is_boolean(value) or value == "never", 'true, false or "never"'),
+    "renormalize_logits": (is_boolean, "true or false"),
+    "remove_invalid_values": (is_boolean, "true or false"),
     "suppress_tokens": (_token_list, "a list of tokens' ids"),
     "begin_suppress_tokens": (_token_list, "a list of tokens' ids"),
-    "no_repeat_ngram_size": (_integer(0), "an integer of 0 or more"),
-    "num_beams": (_integer(1), "an integer of 1 or more"),
-    "num_beam_groups": (_integer(1), "an integer of 1 or more"),
-    "num_return_sequences": (_integer(1), "an integer of 1 or more"),
+    "no_repeat_ngram_size": (is_integer(0), "an integer of 0 or more"),
+    "num_beams": (is_integer(1), "an integer of 1 or more"),
+    "num_beam_groups": (is_integer(1), "an integer of 1 or more"),
+    "num_return_sequences": (is_integer(1), "an integer of 1 or more"),
     "frequency_penalty": (_number(-2, 2), "in [-2, 2]"),
     "presence_penalty": (_number(-2, 2), "in [-2, 2]"),
     "length_penalty": (_number(-100, 100), "in [-100, 100]"),
     "penalty_alpha": (_number(0, 1), "in [0, 1]"),
     "eos_token_id": (_tokens, "a token's id, or a list of them"),
-    "bos_token_id": (_integer(0), "a token's id"),
-    "pad_token_id": (_integer(0), "a token's id"),
-    "forced_bos_token_id": (_integer(0), "a token's id"),
+    "bos_token_id": (is_integer(0), "a token's id"),
+    "pad_token_id": (is_integer(0), "a token's id"),
+    "forced_bos_token_id": (is_integer(0), "a token's id"),
 }
 
 _UNUSED_TEMPERATURE = (_number(0, 1e4), "in [0, 10000]")
@@ -109,13 +102,7 @@ def settle(options: Mapping[str, Any], config: Any, limits: Limits, asked: Colle
             *(Violation(f"parameters.{key}", "the pipeline does not take it") for key in unknown)
         )
     rules = _RULES if value(options, config, "do_sample") else {**_RULES, "temperature": _UNUSED_TEMPERATURE}
-    wrong = [
-        Violation(f"parameters.{key}", f"is {options[key]!r:.80}; it must be {rule}")
-        for key, (check, rule) in rules.items()
-        if options.get(key) is not None and not check(options[key])
-    ]
-    if wrong:
-        raise InvalidInput(*wrong)
+    check_values(options, rules)
     _check_ceilings({key: options[key] for key in asked if options.get(key) is not None}, limits)
     _check_sequences(options, config)
     return dict(options)

@@ -59,6 +59,15 @@ class Labelling:
         return tuple(ScoredLabel(self.names[int(index)], float(scores[index])) for index in best)
 
 
+def default_function(config: Any) -> str:
+    """As the pipelines' postprocess chooses by a model's configuration."""
+    if config.problem_type == "multi_label_classification" or config.num_labels == 1:
+        return "sigmoid"
+    if config.problem_type == "single_label_classification" or config.num_labels > 1:
+        return "softmax"
+    return str(getattr(config, "function_to_apply", None) or "none")
+
+
 def labelling(asked: int | None, options: Mapping[str, Any], default: Labelling) -> Labelling:
     """The labelling of a call whose options keep to `RULES`; `asked` is the request's top_k, 0 for all labels."""
     if asked is not None and asked < 0:

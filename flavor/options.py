@@ -8,7 +8,7 @@ from savor.flavor.errors import InvalidInput, UnsupportedParameter, Violation
 Rule = tuple[Callable[[Any], bool], str]
 """What an option's value may be: as a test, and in words."""
 
-_EXECUTION = frozenset({"batch_size", "num_workers"})
+EXECUTION = frozenset({"batch_size", "num_workers"})
 """Every pipeline takes these; how items run together is the batcher's business."""
 
 
@@ -37,7 +37,7 @@ def check(options: Mapping[str, Any], rules: Mapping[str, Rule]) -> None:
 
     A null is no value, as for transformers' pipelines.
     """
-    unknown = sorted(options.keys() - rules.keys() - _EXECUTION)
+    unknown = sorted(options.keys() - rules.keys() - EXECUTION)
     if unknown:
         known = ", ".join(sorted(rules))
         told = (Violation(f"parameters.{key}", f"the pipeline does not take it; it takes {known}") for key in unknown)

@@ -15,7 +15,7 @@ from savor.flavor.artifact import Artifact
 from savor.flavor.encoding import check_options
 from savor.flavor.errors import InvalidInput, UnsupportedParameter, Violation
 from savor.flavor.item import Item, Row, as_row, solo
-from savor.flavor.options import is_texts
+from savor.flavor.options import EXECUTION, is_texts
 from savor.flavor.replies import Replies
 from savor.flavor.sequences import Prompt, TextRules
 
@@ -101,9 +101,14 @@ def write(texts: Sequence[str], request: Asking, options: dict[str, Any], artifa
     return Written(items, Replies(rules, prompts))
 
 
+def written_item(field: str, row: Row, artifact: Artifact) -> Item:
+    """An item of what an encoder-decoder reads, for a call without options: it writes by the model's own."""
+    return _Plan({}, None, _EncoderDecoder(artifact)).item(field, row)
+
+
 def _split(options: Mapping[str, Any], asked: Collection[str], pipe: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """The options of encoding and those of generation, as the pipeline itself tells them apart."""
-    options = {key: value for key, value in options.items() if key not in ("batch_size", "num_workers")}
+    options = {key: value for key, value in options.items() if key not in EXECUTION}
     if refused := [key for key in _OBJECTS if key in asked and key in options]:
         raise UnsupportedParameter(*(Violation(f"parameters.{key}", "a request can't set it") for key in refused))
     for key in _TEXTS:

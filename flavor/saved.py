@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ class SavedModel:
     @property
     def family_task(self) -> str:
         """The task by which families tell models apart: MLflow's own table has one entry for all translations."""
-        return "translation" if self.task.startswith("translation_") else self.task
+        return family_task(self.task)
 
     @property
     def inference_task(self) -> str:
@@ -88,12 +89,17 @@ class SavedModel:
             return None
         return str(self.flavor.get("source_model_name") or "")
 
-    @property
+    @cached_property
     def params_schema(self) -> Any:
         """The parameters that callers may set, as an `mlflow.types.schema.ParamSchema`, or None."""
         if self.inference_task:
             return payload.params_schema(self.signature, self.inference_task)
         return self.signature.params if self.signature is not None else None
+
+
+def family_task(task: str) -> str:
+    """What families call a pipeline task: all of `translation_xx_to_yy` are one to them."""
+    return "translation" if task.startswith("translation_") else task
 
 
 def read(path: Path, base_model: Path | None = None) -> SavedModel:

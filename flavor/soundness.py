@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from savor.flavor.saved import SavedModel
 
@@ -17,7 +18,7 @@ def flaws(saved: SavedModel, dtype: str | None = None) -> Iterator[str]:
         yield "MLmodel does not name the class of the model (pipeline_model_type)"
     if saved.flavor.get("framework") == "tf":
         yield "its weights are TensorFlow's; save it again from torch"
-    if (name := (dtype or saved.dtype).removeprefix("torch.")) and not _is_float(name):
+    if (name := (dtype or saved.dtype).removeprefix("torch.")) and float_type(name) is None:
         yield f"{name!r} is no floating-point type of torch{'' if dtype else ' (torch_dtype in MLmodel)'}"
     if saved.reference is None:
         yield from _checkpoint(saved.base or saved.weights, saved)
@@ -28,11 +29,12 @@ def flaws(saved: SavedModel, dtype: str | None = None) -> Iterator[str]:
         yield from _adapted(saved.adapter, saved.weights)
 
 
-def _is_float(name: str) -> bool:
+def float_type(name: str) -> Any:
+    """The floating-point type of torch of this name, `torch.` in front or not; None where there is none."""
     import torch
 
-    dtype = getattr(torch, name, None)
-    return isinstance(dtype, torch.dtype) and dtype.is_floating_point
+    dtype = getattr(torch, name.removeprefix("torch."), None)
+    return dtype if isinstance(dtype, torch.dtype) and dtype.is_floating_point else None
 
 
 def _checkpoint(folder: Path, saved: SavedModel) -> Iterator[str]:

@@ -1,9 +1,10 @@
 """Whisper's own keywords of `generate`, beside those that every model takes, and what each may be."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from savor.flavor.errors import InvalidInput, Violation
+from savor.flavor.errors import InvalidInput
+from savor.flavor.options import Rule, check_values, is_boolean, is_text
 
 _NAMED = 8
 """Languages that an error names; Whisper knows a hundred."""
@@ -18,11 +19,11 @@ def _is_temperature(value: Any) -> bool:
     return bool(steps) and all(_is_number(step) and step >= 0 for step in steps)
 
 
-OPTIONS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
-    "language": (lambda value: isinstance(value, str), "a language's name or code"),
-    "task": (lambda value: isinstance(value, str), "transcribe or translate"),
+OPTIONS: Mapping[str, Rule] = {
+    "language": (is_text, "a language's name or code"),
+    "task": (is_text, "transcribe or translate"),
     "temperature": (_is_temperature, "0 or more, or a list of such to fall back along"),
-    "condition_on_prev_tokens": (lambda value: isinstance(value, bool), "true or false"),
+    "condition_on_prev_tokens": (is_boolean, "true or false"),
     "compression_ratio_threshold": (_is_number, "a number"),
     "logprob_threshold": (_is_number, "a number"),
     "no_speech_threshold": (_is_number, "a number"),
@@ -34,12 +35,8 @@ def check(options: Mapping[str, Any], config: Any) -> None:
     """Raises InvalidInput for values that the model's `generate` can't have; `config` is its GenerationConfig."""
     from transformers.models.whisper.tokenization_whisper import TASK_IDS
 
-    given = {key: options[key] for key in OPTIONS if options.get(key) is not None}
-    wrong = {key: value for key, value in given.items() if not OPTIONS[key][0](value)}
-    if wrong:
-        told = (Violation(f"parameters.{k}", f"is {v!r:.80}; it must be {OPTIONS[k][1]}") for k, v in wrong.items())
-        raise InvalidInput(*told)
-    spoken = {key: given[key] for key in ("language", "task") if key in given}
+    check_values(options, OPTIONS)
+    spoken = {key: options[key] for key in ("language", "task") if options.get(key) is not None}
     if spoken and not getattr(config, "is_multilingual", True):
         raise InvalidInput.at(f"parameters.{next(iter(spoken))}", "the model knows English only: leave it out")
     if "language" in spoken:

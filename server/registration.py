@@ -13,17 +13,19 @@ from importlib.metadata import version
 from types import SimpleNamespace
 from typing import Any
 
-from savor.flavor import table, template
+from savor.flavor import payload, table, template
 from savor.flavor.checkpoint import Checkpoint, Unloggable, first_line, opened
 from savor.flavor.errors import LoadRefused
 from savor.flavor.findings import CONVERSATIONAL
+from savor.flavor.saved import family_task
+from savor.flavor.soundness import float_type
 from savor.server.config import MlflowSettings
 from savor.server.resolve import use
 
 _LLM_TASKS = {
-    "llm/v1/chat": "text-generation",
-    "llm/v1/completions": "text-generation",
-    "llm/v1/embeddings": "feature-extraction",
+    payload.CHAT: "text-generation",
+    payload.COMPLETIONS: "text-generation",
+    payload.EMBEDDINGS: "feature-extraction",
 }
 _REQUIREMENTS = ("torch", "transformers", "accelerate")
 _NOT_IN_NAMES = re.compile(r"[/:.%\"']")
@@ -99,7 +101,7 @@ def _pipeline_task(wanted: str) -> str:
     if task == CONVERSATIONAL:
         raise Unloggable("transformers has no conversational pipeline: log it for text-generation, or llm/v1/chat")
     try:
-        table.families_of("translation" if task.startswith("translation_") else task)
+        table.families_of(family_task(task))
     except LoadRefused as error:
         raise Unloggable(f"{error}, {', '.join(_LLM_TASKS)}") from None
     return task
@@ -118,12 +120,10 @@ def _check_template(text: str | None, task: str) -> None:
 
 
 def _torch_type(name: str | None) -> Any:
-    import torch
-
     if name is None:
         return None
-    dtype = getattr(torch, name.removeprefix("torch."), None)
-    if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
+    dtype = float_type(name)
+    if dtype is None:
         raise Unloggable(f"{name!r} is no floating-point type of torch, such as bfloat16")
     return dtype
 

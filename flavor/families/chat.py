@@ -12,11 +12,10 @@ from savor.flavor import generation, payload, prompting
 from savor.flavor.artifact import Artifact
 from savor.flavor.errors import InvalidInput
 from savor.flavor.family import Family, Method
+from savor.flavor.findings import CONVERSATIONAL
 from savor.flavor.item import Prepared, Row
 from savor.flavor.replies import Replies, StreamGenerateTextResponse
 from savor.flavor.sequences import FinishReason
-
-_CONVERSATIONAL = "conversational"
 
 
 @dataclass(frozen=True)
@@ -96,7 +95,7 @@ def prepare(request: CompleteChatRequest, artifact: Artifact) -> Prepared:
     if artifact.pipeline.model.config.is_encoder_decoder:
         del options["return_full_text"]
     elif artifact.saved.inference_task != payload.CHAT and (
-        _has_template(artifact) or artifact.saved.task == _CONVERSATIONAL
+        _has_template(artifact) or artifact.saved.task == CONVERSATIONAL
     ):
         # A chat template writes the special tokens itself.
         options["add_special_tokens"] = False
@@ -142,7 +141,7 @@ def _from_template(conversation: Conversation, field: str, artifact: Artifact) -
 def _plain(conversation: Conversation, field: str, artifact: Artifact) -> str:
     """Without a template: as transformers rendered a `conversational` pipeline's, else a line for each message."""
     messages = conversation.messages
-    if artifact.saved.task == _CONVERSATIONAL:
+    if artifact.saved.task == CONVERSATIONAL:
         if artifact.pipeline.model.config.is_encoder_decoder:
             return "  ".join(f"{' ' * (message.role == 'user')}{message.content}" for message in messages)
         end = artifact.pipeline.tokenizer.eos_token or "\n"
@@ -158,7 +157,7 @@ def _probe(artifact: Artifact) -> Prepared:
 FAMILY = Family(
     name="chat",
     service="ChatService",
-    tasks=frozenset({"text-generation", _CONVERSATIONAL}),
+    tasks=frozenset({"text-generation", CONVERSATIONAL}),
     methods=(
         Method("CompleteChat", CompleteChatRequest, CompleteChatResponse, prepare),
         Method("StreamCompleteChat", CompleteChatRequest, StreamGenerateTextResponse, prepare, streams=True),

@@ -149,10 +149,8 @@ def _tokenizer_options(parameters: Mapping[str, Any], artifact: Artifact) -> tup
 
 def _encode(inputs: Sequence[str], options: Mapping[str, Any], artifact: Artifact) -> tuple[Item, ...]:
     assert artifact.encoder is not None
-    artifact.limits.check_inputs(inputs)
+    artifact.limits.check_texts(inputs)
     fields = [f"inputs[{index}]" for index in range(len(inputs))]
-    for field, text in zip(fields, inputs, strict=True):
-        artifact.limits.check_text(field, text)
     rows = artifact.encoder.encode([artifact.fill(text) for text in inputs], fields, options)
     return tuple(item(row, Forward(per_token=True)) for row in rows)
 

@@ -72,19 +72,10 @@ def prepare(request: ClassifyImageRequest, artifact: Artifact) -> Prepared:
     chosen, warnings = artifact.options(request.parameters)
     options.check(chosen, _RULES)
     config = artifact.pipeline.model.config
-    default = Labelling(_default_function(config), _DEFAULT_TOP_K, config.id2label)
+    default = Labelling(labels.default_function(config), _DEFAULT_TOP_K, config.id2label)
     decoding = _Decoding(labels.labelling(request.top_k, chosen, default))
     items = tuple(_item(given, f"inputs[{index}]", artifact) for index, given in enumerate(request.inputs))
     return Prepared(items, decoding, warnings)
-
-
-def _default_function(config: Any) -> str:
-    """As transformers' ImageClassificationPipeline.postprocess chooses."""
-    if config.problem_type == "multi_label_classification" or config.num_labels == 1:
-        return "sigmoid"
-    if config.problem_type == "single_label_classification" or config.num_labels > 1:
-        return "softmax"
-    return str(getattr(config, "function_to_apply", None) or "none")
 
 
 def _item(given: ImageInput, field: str, artifact: Artifact) -> Item:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from savor.flavor import generation, options, tables
+from savor.flavor import generation, options, prompting, tables
 from savor.flavor.artifact import Artifact
 from savor.flavor.errors import InvalidInput, LoadRefused
 from savor.flavor.family import Family, Method
@@ -210,15 +210,8 @@ def _write(questions: Sequence[str], table: Table, truncation: Any, artifact: Ar
 
 def _writer(field: str, row: Row, artifact: Artifact) -> Item:
     assert artifact.encoder is not None
-    tokens, config = len(row["input_ids"]), artifact.pipeline.generation_config
-    artifact.encoder.check_length(field, tokens)
-    room = artifact.limits.max_new_tokens
-    if artifact.encoder.max_tokens is not None:
-        # The model writes behind a start token.
-        room = min(room, artifact.encoder.max_tokens - 1)
-    counted = generation.counted_from_prompt({}, config, 1, room, field)
-    alike = (*row, tokens) if generation.sees_padding({}, config) else tuple(row)
-    return Item(row, tokens, generation.run(counted), alike)
+    artifact.encoder.check_length(field, len(row["input_ids"]))
+    return prompting.written_item(field, row, artifact)
 
 
 def _probe(artifact: Artifact) -> Prepared:

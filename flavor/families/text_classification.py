@@ -98,18 +98,9 @@ def _labelling(top_k: int | None, options: dict[str, Any], artifact: Artifact) -
     every = every or options.get("top_k", 1) is None
     own = {name: options.pop(name) for name in labels.RULES if name in options}
     check_values(own, labels.RULES)
-    return labels.labelling(top_k, own, Labelling(_default_activation(config), None if every else 1, config.id2label))
-
-
-def _default_activation(config: Any) -> str:
-    """As transformers' TextClassificationPipeline.postprocess chooses."""
-    if config.problem_type == "regression":
-        return "none"
-    if config.problem_type == "multi_label_classification" or config.num_labels == 1:
-        return "sigmoid"
-    if config.problem_type == "single_label_classification" or config.num_labels > 1:
-        return "softmax"
-    return str(getattr(config, "function_to_apply", None) or "none")
+    # The pipelines of sounds and images know no regression.
+    function = "none" if config.problem_type == "regression" else labels.default_function(config)
+    return labels.labelling(top_k, own, Labelling(function, None if every else 1, config.id2label))
 
 
 def _probe(artifact: Artifact) -> Prepared:

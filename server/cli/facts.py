@@ -34,6 +34,12 @@ def first_line(text: str) -> str:
     return next(iter(text.strip().splitlines()), "")
 
 
+def saved_by(mlflow_version: str, transformers_version: str) -> str:
+    """The versions that saved a model, as far as they were recorded."""
+    versions = {"MLflow": mlflow_version, "transformers": transformers_version}
+    return ", ".join(f"{name} {version}" for name, version in versions.items() if version)
+
+
 def listed(values: Iterable[str]) -> str:
     """One on each line."""
     return "\n".join(values)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from savor.server.cli.facts import Fact, first_line, listed, sheet
+from savor.server.cli.facts import Fact, first_line, listed, saved_by, sheet
 from savor.server.cli.json_lines import print_line, to_json
 from savor.server.cli.screen import open_screen, plain
 from savor.server.cli.signature import signature_lines
@@ -59,7 +59,7 @@ def _facts(described: "Description") -> Iterator[Fact]:
     yield "model_config", listed(f"{key} = {to_json(value)}" for key, value in described.config.items())
     yield "base model", str(saved.base or "")
     yield "runs on", f"eager, {saved.dtype or 'the type of its weights'}"
-    yield "saved by", _saved_by(described)
+    yield "saved by", saved_by(saved.mlflow_version, saved.transformers_version)
     yield "model card", _card(described)
     yield "licence", _license(described)
 
@@ -90,12 +90,6 @@ def _record(described: "Description") -> dict[str, Any]:
 def _signature(described: "Description") -> str:
     signature = described.saved.signature
     return json.dumps(signature.to_dict()) if signature is not None else ""
-
-
-def _saved_by(described: "Description") -> str:
-    saved = described.saved
-    versions = {"MLflow": saved.mlflow_version, "transformers": saved.transformers_version}
-    return ", ".join(f"{name} {version}" for name, version in versions.items() if version)
 
 
 def _card(described: "Description") -> str:

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from savor.client import Model, ModelState
 from savor.server.cli.connection import Connection, connected
-from savor.server.cli.facts import Fact, first_line, listed, sheet
+from savor.server.cli.facts import Fact, first_line, listed, saved_by, sheet
 from savor.server.cli.json_lines import print_line, to_json
 from savor.server.cli.screen import Screen, line, open_screen, plain, table
 from savor.server.cli.signature import signature_lines
@@ -64,7 +64,7 @@ def _facts(model: Model) -> Iterator[Fact]:
     yield "family", model.family
     yield "RPCs", listed(model.methods)
     yield "loaded from", model.uri
-    yield "saved by", _saved_by(model)
+    yield "saved by", saved_by(model.mlflow_version, model.transformers_version)
     yield "runs on", _engine(model)
     yield "not compiled", model.backend.not_compiled_reason if model.backend else ""
     yield "limits", _limits(model)
@@ -106,8 +106,3 @@ def _engine(model: Model) -> str:
 
 def _state(model: Model) -> Text:
     return Text(str(model.state or "unknown"), _STATES.get(model.state or ModelState.LOADING, ""))
-
-
-def _saved_by(model: Model) -> str:
-    saved = {"MLflow": model.mlflow_version, "transformers": model.transformers_version}
-    return ", ".join(f"{name} {version}" for name, version in saved.items() if version)
