@@ -17,9 +17,9 @@ from savor.flavor.scores import softmax
 
 
 def _sigmoid(logits: Array) -> Array:
-    # exp of what is far from 0 would overflow on one side.
-    small = np.exp(-np.abs(logits))
-    return np.where(logits >= 0, 1.0 / (1.0 + small), small / (1.0 + small))
+    # In transformers' own form, so that near ties come out in its order; what overflows comes to 0, as it should.
+    with np.errstate(over="ignore"):
+        return np.asarray(1.0 / (1.0 + np.exp(-logits)))
 
 
 def _none(logits: Array) -> Array:
