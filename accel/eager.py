@@ -1,7 +1,7 @@
 """The eager backend: torch as transformers' own pipeline runs it, over whole batches. Every other backend's oracle."""
 
 import inspect
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ class EagerBackend:
         takes_cache = "use_cache" in inspect.signature(model.forward).parameters
         self._unasked = {"use_cache": False} if takes_cache else {}
         """Options of every forward pass: nobody reads a cache of keys and values behind it."""
-        dtype = str(next(model.parameters()).dtype).removeprefix("torch.")
+        dtype = str(model.dtype).removeprefix("torch.")
         self.info = BackendInfo("eager", str(model.device), dtype, "compiled execution is not part of this version")
 
     def run(self, batch: Batch) -> Sequence[Row]:
@@ -55,29 +55,34 @@ class EagerBackend:
         if len(batch.items) > 1 and not self._pads():
             singles = (Batch((item,), batch.watches[:1]) for item in batch.items)
             return [row for single in singles for row in self._forward(single, run)]
-        model = self._pipeline.model
-        with torch.no_grad():
-            outputs = model(**self._inputs(batch), **self._unasked)
-        wanted = {name: outputs[name] for name in run.outputs} or {"output": outputs[0]}
+        outputs = self._outputs(stack(batch.items, self._fill), run.outputs)
         rows_of = (lambda array: unpad(array, batch.items)) if run.per_token else list
-        columns = {name: rows_of(_array(value)) for name, value in wanted.items()}
+        columns = {name: rows_of(value) for name, value in outputs.items()}
         return [{name: column[index] for name, column in columns.items()} for index in range(len(batch.items))]
+
+    def _outputs(self, arrays: Mapping[str, Array], names: Sequence[str]) -> dict[str, Array]:
+        """What the model makes of a batch's arrays: the outputs of these names, without names the first as `output`."""
+        with torch.no_grad():
+            outputs = self._pipeline.model(**self._tensors(arrays), **self._unasked)
+        wanted = {name: outputs[name] for name in names} or {"output": outputs[0]}
+        return {name: _array(value) for name, value in wanted.items()}
 
     def _step(self, batch: Batch, run: Step) -> Sequence[Row]:
         options = dict(run.options)
         if self._pipeline.model.can_generate():
             options["stopping_criteria"] = StoppingCriteriaList([Abandonment(batch)])
         try:
-            outputs = self._pipeline.forward({**self._inputs(batch), "is_last": True}, **options)
+            inputs = self._tensors(stack(batch.items, self._fill))
+            outputs = self._pipeline.forward({**inputs, "is_last": True}, **options)
         except ValueError as error:
             raise RefusedOptions(str(error)) from error
         named = {name: _array(value) for name, value in outputs.items() if name != "is_last" and value is not None}
         return [{name: value[index] for name, value in named.items()} for index in range(len(batch.items))]
 
-    def _inputs(self, batch: Batch) -> dict[str, torch.Tensor]:
-        """The batch's arrays on the model's device; real numbers in the model's own type."""
+    def _tensors(self, arrays: Mapping[str, Array]) -> dict[str, torch.Tensor]:
+        """Arrays on the model's device; real numbers in the model's own type."""
         model = self._pipeline.model
-        tensors = {name: torch.from_numpy(array) for name, array in stack(batch.items, self._fill).items()}
+        tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
         return {
             name: tensor.to(model.device, model.dtype if tensor.is_floating_point() else None)
             for name, tensor in tensors.items()

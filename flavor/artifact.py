@@ -25,6 +25,8 @@ class Artifact:
     """The model_config after overrides."""
     encoder: TextEncoder | None
     """None where the pipeline has no tokenizer."""
+    has_position_table: bool = False
+    """Whether the model looks its positions up, so that there is no going on beyond the last."""
     limits: Limits = Limits()
     unknown_params: Unknown = Unknown.DROP
     _made: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)

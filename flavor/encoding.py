@@ -111,6 +111,15 @@ def check_options(options: Mapping[str, Any]) -> None:
         raise InvalidInput(*(Violation(f"parameters.{key}", f"can't be {options[key]!r:.80}") for key in wrong))
 
 
+_POSITIONS = ("position_embeddings", "wpe", "embed_positions")
+"""How the modules are called that hold a table of positions."""
+
+
+def has_position_table(model: Any) -> bool:
+    """Whether a torch model looks its positions up in a table, and does not compute them."""
+    return any(name.rpartition(".")[0].endswith(_POSITIONS) for name, _ in model.named_parameters())
+
+
 def max_positions(model: Any) -> int | None:
     """How many tokens a torch model has positions for; None where its positions have no end.
 
@@ -120,7 +129,7 @@ def max_positions(model: Any) -> int | None:
 
     limits = [getattr(model.config, "max_position_embeddings", None)]
     for name, module in model.named_modules():
-        if name.endswith(("position_embeddings", "wpe", "embed_positions")) and isinstance(module, nn.Embedding):
+        if name.endswith(_POSITIONS) and isinstance(module, nn.Embedding):
             offset = 0 if module.padding_idx is None else module.padding_idx + 1
             limits.append(int(module.num_embeddings) - max(offset, getattr(module, "offset", 0)))
     # Models with relative positions say -1, or nothing.

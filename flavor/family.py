@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from savor.flavor.artifact import Artifact
 from savor.flavor.item import Prepared
+from savor.flavor.probe import Probe
 
 Tasks = frozenset[str]
 
@@ -56,6 +57,13 @@ class Dialogue:
 Rpc = Method | Dialogue
 
 
+class MakeProbe(Protocol):
+    """What makes a probe a call of a family."""
+
+    def __call__(self, artifact: Artifact, probe: Probe = ...) -> Prepared:
+        """A call that takes the whole way of the family's own. Raises InvalidInput for a text the model can't read."""
+
+
 @dataclass(frozen=True)
 class Family:
     """A family of pipeline tasks that one gRPC service serves. Several may serve the same task."""
@@ -65,8 +73,8 @@ class Family:
     """The name of the service in the package savor.v1."""
     tasks: Tasks
     methods: Sequence[Rpc]
-    probe: Callable[[Artifact], Prepared]
-    """A small call that makes the model run once, for warm-up."""
+    probe: MakeProbe
+    """A call that nobody sent, for warm-up and verification."""
     inference_tasks: Tasks = frozenset()
     """MLflow's tasks of large language models whose models are this family's before they are another's."""
 

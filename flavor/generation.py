@@ -170,7 +170,7 @@ def run(options: Mapping[str, Any], seed: int | None = None) -> Generate:
     return Generate(key_of(options), options, seed)
 
 
-def short(prepared: Prepared) -> Prepared:
-    """A prepared call that ends after two tokens: enough to warm up."""
-    two = run({"max_new_tokens": 2, "do_sample": False, "num_beams": 1})
-    return replace(prepared, items=tuple(replace(item, run=two) for item in prepared.items))
+def short(prepared: Prepared, tokens: int) -> Prepared:
+    """A prepared call that takes the likeliest token so many times, and ends."""
+    few = run({"max_new_tokens": tokens, "do_sample": False, "num_beams": 1})
+    return replace(prepared, items=tuple(replace(item, run=few) for item in prepared.items))

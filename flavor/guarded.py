@@ -10,6 +10,7 @@ import copy
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -110,24 +111,26 @@ class _Guard:
         if self.most_tokens is None or not model.can_generate():
             yield
             return
-        hook = model.register_forward_pre_hook(self._check_step, with_kwargs=True)
+        # The one thing that `generate` asks of every model before each step, compiled ones too.
+        prepare = model.prepare_inputs_for_generation
+
+        @wraps(prepare)
+        def checked(input_ids: Any, *arguments: Any, **options: Any) -> Any:
+            if input_ids.shape[-1] > (self.most_tokens or 0):
+                passed = f"the text and its continuation pass the model's {self.most_tokens} tokens"
+                raise InvalidInput.at("inputs", passed)
+            return prepare(input_ids, *arguments, **options)
+
+        model.prepare_inputs_for_generation = checked
         try:
             yield
         finally:
-            hook.remove()
-
-    def _check_step(self, model: Any, arguments: Any, options: Mapping[str, Any]) -> None:
-        positions = options.get("position_ids")
-        positions = options.get("cache_position") if positions is None else positions
-        if positions is not None and int(positions.max()) >= (self.most_tokens or 0):
-            raise InvalidInput.at("inputs", f"the text and its continuation pass the model's {self.most_tokens} tokens")
+            del model.prepare_inputs_for_generation
 
 
 def _positions(artifact: Artifact) -> int | None:
     """How many positions the model has a table of; None for models that compute them and go on beyond their length."""
-    names = (name.rpartition(".")[0] for name, _ in artifact.pipeline.model.named_parameters())
-    has_table = any(name.endswith(("position_embeddings", "wpe", "embed_positions")) for name in names)
-    return artifact.encoder.max_tokens if has_table and artifact.encoder is not None else None
+    return artifact.encoder.max_tokens if artifact.has_position_table and artifact.encoder is not None else None
 
 
 def _ceilings(limits: Limits) -> dict[str, int]:

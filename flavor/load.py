@@ -9,7 +9,7 @@ from typing import Any
 from savor.flavor import compat
 from savor.flavor.artifact import Artifact
 from savor.flavor.description import describe
-from savor.flavor.encoding import TextEncoder, max_positions
+from savor.flavor.encoding import TextEncoder, has_position_table, max_positions
 from savor.flavor.errors import LoadRefused
 from savor.flavor.findings import CONVERSATIONAL
 from savor.flavor.limits import Limits
@@ -51,7 +51,15 @@ def load(saved: SavedModel, options: LoadOptions) -> Artifact:
     except Exception as error:
         raise LoadRefused(f"transformers can't load {saved.path}: {type(error).__name__}: {error}") from error
     loaded = replace(saved, findings=described.warnings)
-    return Artifact(loaded, pipeline, described.config, _encoder(pipeline), options.limits, options.unknown_params)
+    return Artifact(
+        loaded,
+        pipeline,
+        described.config,
+        _encoder(pipeline),
+        has_position_table=has_position_table(pipeline.model),
+        limits=options.limits,
+        unknown_params=options.unknown_params,
+    )
 
 
 def _pipeline(saved: SavedModel, options: LoadOptions) -> Any:

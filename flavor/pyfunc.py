@@ -15,6 +15,7 @@ from savor.flavor.errors import InvalidInput, SavorError, Violation, WrongFamily
 from savor.flavor.family import Family, Method, Tasks
 from savor.flavor.guarded import guarded
 from savor.flavor.item import Item, Prepared, Row, Whole, solo
+from savor.flavor.probe import Probe
 
 _CONTENT_TYPES = {"json": "application/json", "csv": "text/csv", "parquet": "application/vnd.apache.parquet"}
 _BYTES_PER_TOKEN = 4
@@ -161,7 +162,7 @@ def _is_parser(error: BaseException) -> bool:
     return frame is not None and frame.f_globals.get("__name__") == "ast"
 
 
-def _probe(artifact: Artifact) -> Prepared:
+def _probe(artifact: Artifact, probe: Probe = Probe()) -> Prepared:
     # The model's own family warms it.
     return Prepared((), _decode)
 

@@ -10,12 +10,12 @@ from typing import Any
 
 from savor.flavor import features, labels, options, recording
 from savor.flavor.artifact import Artifact
-from savor.flavor.audio import PcmAudio, PcmEncoding
 from savor.flavor.errors import InvalidInput
 from savor.flavor.family import Family, Method
 from savor.flavor.item import Forward, Item, Prepared, Row
 from savor.flavor.labels import Labelling, ScoredLabel
 from savor.flavor.limits import Limits
+from savor.flavor.probe import Probe, tone
 from savor.flavor.recording import AudioInput
 
 
@@ -76,12 +76,12 @@ def _item(given: AudioInput, field: str, artifact: Artifact) -> Item:
     return Item(row, length, Forward(("logits",)), alike=features.shapes(row))
 
 
-def _probe(artifact: Artifact) -> Prepared:
+def _probe(artifact: Artifact, probe: Probe = Probe()) -> Prepared:
     rate_hz = artifact.pipeline.feature_extractor.sampling_rate
-    silence = PcmAudio(bytes(2 * rate_hz), PcmEncoding.S16LE, rate_hz)
+    tones = tone(probe.text, rate_hz)
     # Whatever callers may send, this runs.
     unlimited = replace(artifact, limits=Limits())
-    return prepare(ClassifyAudioRequest((AudioInput(pcm=silence),), {}), unlimited)
+    return prepare(ClassifyAudioRequest((AudioInput(pcm=tones),), {}), unlimited)
 
 
 FAMILY = Family(

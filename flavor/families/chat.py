@@ -14,6 +14,7 @@ from savor.flavor.errors import InvalidInput
 from savor.flavor.family import Family, Method
 from savor.flavor.findings import CONVERSATIONAL
 from savor.flavor.item import Prepared, Row
+from savor.flavor.probe import Probe
 from savor.flavor.replies import Replies, StreamGenerateTextResponse
 from savor.flavor.sequences import FinishReason
 
@@ -149,9 +150,9 @@ def _plain(conversation: Conversation, field: str, artifact: Artifact) -> str:
     return "".join(f"{message.role}: {message.content}\n" for message in messages) + "assistant:"
 
 
-def _probe(artifact: Artifact) -> Prepared:
-    hello = Conversation((ChatMessage("user", "Hello"),))
-    return generation.short(prepare(CompleteChatRequest((hello,), {}), artifact))
+def _probe(artifact: Artifact, probe: Probe = Probe()) -> Prepared:
+    hello = Conversation((ChatMessage("user", probe.text),))
+    return generation.short(prepare(CompleteChatRequest((hello,), {}), artifact), probe.tokens)
 
 
 FAMILY = Family(

@@ -15,6 +15,7 @@ from savor.flavor.artifact import Artifact
 from savor.flavor.errors import InvalidInput
 from savor.flavor.family import Family, Method
 from savor.flavor.item import Array, Forward, Item, Prepared, Row
+from savor.flavor.probe import Probe
 from savor.flavor.sentence import Pooling, SentenceSettings
 from savor.flavor.tokens import item
 
@@ -155,8 +156,8 @@ def _encode(inputs: Sequence[str], options: Mapping[str, Any], artifact: Artifac
     return tuple(item(row, Forward(per_token=True)) for row in rows)
 
 
-def _probe(artifact: Artifact) -> Prepared:
-    return prepare_features(ExtractFeaturesRequest(("A text to warm up with.",), {}), artifact)
+def _probe(artifact: Artifact, probe: Probe = Probe()) -> Prepared:
+    return prepare_features(ExtractFeaturesRequest((probe.text,), {}), artifact)
 
 
 FAMILY = Family(

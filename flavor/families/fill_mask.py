@@ -16,6 +16,7 @@ from savor.flavor.errors import InvalidInput, Violation
 from savor.flavor.family import Family, Method
 from savor.flavor.item import Array, Forward, Prepared, Row
 from savor.flavor.options import Rule, check, is_integer, is_text, is_texts
+from savor.flavor.probe import Probe
 from savor.flavor.scores import softmax
 from savor.flavor.tokens import item
 from savor.flavor.vocabulary import single_tokens
@@ -180,8 +181,8 @@ def _check_masks(texts: Sequence[Array], top_k: int, artifact: Artifact) -> None
         raise InvalidInput.at("top_k", problem)
 
 
-def _probe(artifact: Artifact) -> Prepared:
-    text = f"A text to warm {artifact.pipeline.tokenizer.mask_token} with."
+def _probe(artifact: Artifact, probe: Probe = Probe()) -> Prepared:
+    text = f"{artifact.pipeline.tokenizer.mask_token} {probe.text}"
     return prepare(FillMaskRequest((text,), {}, top_k=1), artifact)
 
 

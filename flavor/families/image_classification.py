@@ -4,7 +4,6 @@ Bytes are an encoded image, never a text that may be a path, an address or base6
 own preprocess.
 """
 
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,6 +16,7 @@ from savor.flavor.item import Forward, Item, Prepared, Row
 from savor.flavor.labels import Labelling, ScoredLabel
 from savor.flavor.limits import Limits
 from savor.flavor.options import Rule
+from savor.flavor.probe import Probe, picture
 
 _DEFAULT_TOP_K = 5
 _ENCODED_BYTES_PER_PIXEL = 4
@@ -103,14 +103,10 @@ def _content(given: ImageInput, field: str, artifact: Artifact) -> tuple[bytes, 
     return uri.fetch(given.uri, limits.uri_prefixes, most, f"{field}.uri"), f"{field}.uri"
 
 
-def _probe(artifact: Artifact) -> Prepared:
-    from PIL import Image
-
-    file = io.BytesIO()
-    Image.new("RGB", (64, 64), "gray").save(file, "PNG")
+def _probe(artifact: Artifact, probe: Probe = Probe()) -> Prepared:
     # Whatever callers may send, this runs.
     unlimited = replace(artifact, limits=Limits())
-    return prepare(ClassifyImageRequest((ImageInput(content=file.getvalue()),), {}), unlimited)
+    return prepare(ClassifyImageRequest((ImageInput(content=picture(probe.text)),), {}), unlimited)
 
 
 FAMILY = Family(

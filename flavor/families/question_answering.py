@@ -18,6 +18,7 @@ from savor.flavor.errors import InvalidInput, WrongFamily
 from savor.flavor.family import Family, Method
 from savor.flavor.item import Array, Forward, Item, Prepared, Row
 from savor.flavor.options import Rule, is_boolean, is_integer
+from savor.flavor.probe import Probe
 from savor.flavor.windows import Reading, Window
 
 _MAX_TOP_K = 100
@@ -195,8 +196,8 @@ def _check_top_k(field: str, top_k: int) -> None:
         raise InvalidInput.at(field, f"is {top_k}; it must be in [1, {_MAX_TOP_K}]")
 
 
-def _probe(artifact: Artifact) -> Prepared:
-    question = QuestionAnsweringInput("What is it?", "A text to warm up with.")
+def _probe(artifact: Artifact, probe: Probe = Probe()) -> Prepared:
+    question = QuestionAnsweringInput("What is it?", probe.text)
     return prepare(AnswerQuestionRequest((question,), {}), artifact)
 
 

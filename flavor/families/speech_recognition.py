@@ -18,6 +18,7 @@ from savor.flavor.item import Prepared, Row, step
 from savor.flavor.limits import Limits
 from savor.flavor.listening import Heard, Listening
 from savor.flavor.pauses import Segmenter
+from savor.flavor.probe import Probe, tone
 from savor.flavor.recording import AudioInput
 from savor.flavor.transcription import (
     SpeechChunk,
@@ -169,14 +170,15 @@ def _session(config: StreamingSpeechConfig, artifact: Artifact) -> _Session:
     return _Session(listening, hearing, warnings)
 
 
-def _probe(artifact: Artifact) -> Prepared:
+def _probe(artifact: Artifact, probe: Probe = Probe()) -> Prepared:
     rate_hz = artifact.pipeline.feature_extractor.sampling_rate
-    silence = PcmAudio(bytes(2 * rate_hz), PcmEncoding.S16LE, rate_hz)
+    tones = tone(probe.text, rate_hz)
     # Whatever callers may send, this runs.
     unlimited = replace(artifact, limits=Limits())
-    prepared = prepare(RecognizeSpeechRequest((AudioInput(pcm=silence),), {}), unlimited)
-    # In silence a sequence-to-sequence model goes on to its last token; two are enough to warm up.
-    run = step({} if artifact.pipeline.type.startswith("ctc") else {"max_new_tokens": 2, "num_beams": 1})
+    prepared = prepare(RecognizeSpeechRequest((AudioInput(pcm=tones),), {}), unlimited)
+    # Where nothing is said a sequence-to-sequence model goes on to its last token.
+    writes = {"max_new_tokens": probe.tokens, "num_beams": 1}
+    run = step({} if artifact.pipeline.type.startswith("ctc") else writes)
     return replace(prepared, items=tuple(replace(item, run=run) for item in prepared.items))
 
 

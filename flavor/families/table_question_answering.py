@@ -16,6 +16,7 @@ from savor.flavor.errors import InvalidInput, LoadRefused
 from savor.flavor.family import Family, Method
 from savor.flavor.item import Array, Forward, Item, Prepared, Row, as_row
 from savor.flavor.options import Rule
+from savor.flavor.probe import Probe
 from savor.flavor.tables import Table, TableColumn
 
 _MAX_TOKENS = 2048
@@ -214,10 +215,10 @@ def _writer(field: str, row: Row, artifact: Artifact) -> Item:
     return prompting.written_item(field, row, artifact)
 
 
-def _probe(artifact: Artifact) -> Prepared:
+def _probe(artifact: Artifact, probe: Probe = Probe()) -> Prepared:
     table = Table((TableColumn("name", ("a", "b")), TableColumn("number", ("1", "2"))))
-    prepared = _ask(AnswerTableQuestionRequest(("How many?",), {}, table), None, artifact)
-    return prepared if _chooses(artifact) else generation.short(prepared)
+    prepared = _ask(AnswerTableQuestionRequest((probe.text,), {}, table), None, artifact)
+    return prepared if _chooses(artifact) else generation.short(prepared, probe.tokens)
 
 
 FAMILY = Family(

@@ -12,6 +12,7 @@ from savor.flavor.artifact import Artifact
 from savor.flavor.errors import InvalidInput
 from savor.flavor.family import Family, Method, Rpc
 from savor.flavor.item import Prepared
+from savor.flavor.probe import Probe
 from savor.flavor.replies import GenerateTextResponse, StreamGenerateTextResponse
 
 
@@ -73,8 +74,8 @@ def _check_languages(asked: Mapping[str, str], artifact: Artifact) -> None:
             raise InvalidInput.at(_FIELDS[key], f"{language!r:.80} is no language of the model; it has {some}, …")
 
 
-def _probe(artifact: Artifact) -> Prepared:
-    return generation.short(prepare(TransformTextRequest(("Hello",), {}), artifact))
+def _probe(artifact: Artifact, probe: Probe = Probe()) -> Prepared:
+    return generation.short(prepare(TransformTextRequest((probe.text,), {}), artifact), probe.tokens)
 
 
 def _rpcs(verb: str, request: type, prepare_: Any, task: str) -> tuple[Rpc, Rpc]:

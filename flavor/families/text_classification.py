@@ -14,6 +14,7 @@ from savor.flavor.family import Family, Method
 from savor.flavor.item import Prepared, Row
 from savor.flavor.labels import Labelling, ScoredLabel
 from savor.flavor.options import check_values
+from savor.flavor.probe import Probe
 from savor.flavor.tokens import classified_item
 
 
@@ -103,8 +104,8 @@ def _labelling(top_k: int | None, options: dict[str, Any], artifact: Artifact) -
     return labels.labelling(top_k, own, Labelling(function, None if every else 1, config.id2label))
 
 
-def _probe(artifact: Artifact) -> Prepared:
-    return prepare(ClassifyTextRequest((TextClassificationInput("A text to warm up with."),), {}), artifact)
+def _probe(artifact: Artifact, probe: Probe = Probe()) -> Prepared:
+    return prepare(ClassifyTextRequest((TextClassificationInput(probe.text),), {}), artifact)
 
 
 FAMILY = Family(

@@ -11,6 +11,7 @@ from savor.flavor import generation, prompting
 from savor.flavor.artifact import Artifact
 from savor.flavor.family import Family, Method
 from savor.flavor.item import Prepared
+from savor.flavor.probe import Probe
 from savor.flavor.replies import GenerateTextResponse, StreamGenerateTextResponse
 
 
@@ -35,8 +36,8 @@ def prepare(request: GenerateTextRequest, artifact: Artifact) -> Prepared:
     return Prepared(written.items, written.replies.decode, warnings, written.replies.fold)
 
 
-def _probe(artifact: Artifact) -> Prepared:
-    return generation.short(prepare(GenerateTextRequest(("Hello",), {}), artifact))
+def _probe(artifact: Artifact, probe: Probe = Probe()) -> Prepared:
+    return generation.short(prepare(GenerateTextRequest((probe.text,), {}), artifact), probe.tokens)
 
 
 FAMILY = Family(

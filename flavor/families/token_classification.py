@@ -18,6 +18,7 @@ from savor.flavor.errors import InvalidInput
 from savor.flavor.family import Family, Method
 from savor.flavor.item import Array, Forward, Prepared, Row
 from savor.flavor.options import Rule, check, is_boolean, is_integer, is_texts
+from savor.flavor.probe import Probe
 from savor.flavor.scores import softmax
 from savor.flavor.token_windows import Reading, TokenWindow
 from savor.flavor.tokens import item
@@ -209,8 +210,8 @@ def _cut_warnings(readings: Sequence[Reading]) -> Iterator[str]:
         yield f"{places}: the model reads {count} tokens, the rest was left out; parameters.stride has all of it read"
 
 
-def _probe(artifact: Artifact) -> Prepared:
-    return prepare(ClassifyTokensRequest(("A text to warm up with.",), {}), artifact)
+def _probe(artifact: Artifact, probe: Probe = Probe()) -> Prepared:
+    return prepare(ClassifyTokensRequest((probe.text,), {}), artifact)
 
 
 FAMILY = Family(

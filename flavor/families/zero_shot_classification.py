@@ -18,6 +18,7 @@ from savor.flavor.item import Array, Prepared, Row
 from savor.flavor.labels import ScoredLabel
 from savor.flavor.limits import Limits
 from savor.flavor.options import Rule, check_values, is_boolean, is_text
+from savor.flavor.probe import Probe
 from savor.flavor.scores import softmax
 from savor.flavor.tokens import classified_item, longest
 
@@ -173,8 +174,8 @@ def _ignored(request: ClassifyZeroShotRequest, options: Mapping[str, Any]) -> It
             yield f"parameters.{name} was ignored: the pipeline takes {', '.join(_RULES)} only"
 
 
-def _probe(artifact: Artifact) -> Prepared:
-    return prepare(ClassifyZeroShotRequest(("A text to warm up with.",), {}, ("a label",)), artifact)
+def _probe(artifact: Artifact, probe: Probe = Probe()) -> Prepared:
+    return prepare(ClassifyZeroShotRequest((probe.text,), {}, ("a label",)), artifact)
 
 
 FAMILY = Family(

@@ -20,6 +20,7 @@ from savor.flavor.families.speech_recognition import (
 )
 from savor.flavor.item import Prepared, Row
 from savor.flavor.limits import Limits
+from savor.flavor.probe import Probe
 from savor.flavor.params import Unknown
 from tests.flavor.artifacts import artifact
 from tests.flavor.whisper import whisper
@@ -178,8 +179,8 @@ def test_length_is_counted_in_what_the_model_has_positions_for() -> None:
     assert item.length == 400
 
 
-def test_the_probe_is_a_second_of_silence() -> None:
-    prepared = FAMILY.probe(artifact("ctc", limits=Limits(max_audio_s=0.1)))
+def test_the_probe_is_as_long_as_its_text() -> None:
+    prepared = FAMILY.probe(artifact("ctc", limits=Limits(max_audio_s=0.1)), Probe("a" * 20))
     assert [item.arrays["input_values"].shape for item in prepared.items] == [(RATE_HZ,)]
     assert len(_texts(prepared)) == 1
 
