@@ -4,6 +4,7 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from savor.accel.report import Report
 from savor.flavor.item import Generate, Item, Row, Run
 
 
@@ -37,9 +38,15 @@ class BackendInfo:
     """How a model is executed, as callers are told."""
 
     name: str
+    """`eager`, `compile` or `onnx`."""
     device: str
-    dtype: str
+    precision: str
+    """The short name of a `Precision`."""
+    provider: str = ""
+    """ONNX Runtime's execution provider; empty for torch."""
     not_compiled_reason: str = ""
+    report: Report | None = None
+    """What the verification found of a compiled model."""
 
 
 class RefusedOptions(ValueError):

@@ -11,6 +11,7 @@ from transformers import StoppingCriteriaList
 from savor.accel.backend import BackendInfo, Batch, RefusedOptions
 from savor.accel.generation import Abandonment, Generation
 from savor.accel.padding import pad_values, stack, unpad
+from savor.accel.precision import of_dtype
 from savor.flavor.artifact import Artifact
 from savor.flavor.item import Array, Forward, Generate, Row, Step, Whole
 
@@ -18,7 +19,7 @@ from savor.flavor.item import Array, Forward, Generate, Row, Step, Whole
 class EagerBackend:
     """Runs an artifact's pipeline in torch."""
 
-    def __init__(self, artifact: Artifact) -> None:
+    def __init__(self, artifact: Artifact, not_compiled_reason: str = "") -> None:
         self._pipeline = artifact.pipeline
         self._fill = pad_values(artifact.pipeline.tokenizer, artifact.pipeline.model.config.pad_token_id)
         self._generation = Generation(artifact, self._fill)
@@ -26,8 +27,8 @@ class EagerBackend:
         takes_cache = "use_cache" in inspect.signature(model.forward).parameters
         self._unasked = {"use_cache": False} if takes_cache else {}
         """Options of every forward pass: nobody reads a cache of keys and values behind it."""
-        dtype = str(model.dtype).removeprefix("torch.")
-        self.info = BackendInfo("eager", str(model.device), dtype, "compiled execution is not part of this version")
+        precision = of_dtype(model.dtype).name
+        self.info = BackendInfo("eager", str(model.device), precision, not_compiled_reason=not_compiled_reason)
 
     def run(self, batch: Batch) -> Sequence[Row]:
         """See `Backend.run`."""
@@ -83,8 +84,11 @@ class EagerBackend:
         """Arrays on the model's device; real numbers in the model's own type."""
         model = self._pipeline.model
         tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+        if model.device.type == "cuda":
+            # Out of pinned memory the copies run while the thread goes on.
+            tensors = {name: tensor.pin_memory() for name, tensor in tensors.items()}
         return {
-            name: tensor.to(model.device, model.dtype if tensor.is_floating_point() else None)
+            name: tensor.to(model.device, model.dtype if tensor.is_floating_point() else None, non_blocking=True)
             for name, tensor in tensors.items()
         }
 

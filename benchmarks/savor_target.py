@@ -44,7 +44,7 @@ class SavorTarget:
         """How the model is executed, as the server tells."""
         assert self._client is not None
         backend = (await self._client.get_model()).model.backend
-        return f"{backend.name}, {backend.dtype}" if backend else "unknown"
+        return f"{backend.name}, {backend.precision}" if backend else "unknown"
 
     async def stop(self) -> None:
         """See `Target.stop`."""

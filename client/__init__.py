@@ -65,6 +65,8 @@ from savor.client.models import (
     ModelLimits,
     ModelParameter,
     ModelState,
+    VerificationProbe,
+    VerificationReport,
 )
 from savor.client.questions import Question
 from savor.client.replies import FamilyReply, PredictReply, ScoredLabel, Timing
@@ -176,6 +178,8 @@ __all__ = [
     "TranslateTextReply",
     "Unavailable",
     "Uri",
+    "VerificationProbe",
+    "VerificationReport",
     "WrongFamily",
     "ZeroShotClassificationResult",
     "connect",

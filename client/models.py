@@ -25,13 +25,46 @@ class ModelParameter:
 
 
 @dataclass(frozen=True)
+class VerificationProbe:
+    """One batch that the compiled and the eager model ran: see `VerificationReport` for what is told of it."""
+
+    name: str
+    largest_difference: float
+    mean_difference: float
+    agreement: float
+
+
+@dataclass(frozen=True)
+class VerificationReport:
+    """How far a compiled model is from the eager one.
+
+    Differences are shares of the largest number in the eager model's answers; agreements are shares of equal labels and
+    greedily generated tokens.
+    """
+
+    precision: str
+    allowed_difference: float
+    asked_agreement: float
+    largest_difference: float
+    mean_difference: float
+    agreement: float
+    probes: tuple[VerificationProbe, ...]
+
+
+@dataclass(frozen=True)
 class ModelBackend:
-    """How a model is executed: engine, device, type of the weights, and why it is not compiled (empty where it is)."""
+    """How a model is executed: engine, device, precision, and why it is not compiled (empty where it is).
+
+    `provider` is ONNX Runtime's execution provider, empty for torch; `report` what the verification found of a compiled
+    model.
+    """
 
     name: str
     device: str
-    dtype: str
-    not_compiled_reason: str
+    precision: str
+    not_compiled_reason: str = ""
+    provider: str = ""
+    report: VerificationReport | None = None
 
 
 @dataclass(frozen=True)

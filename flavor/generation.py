@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from savor.flavor.errors import InvalidInput, UnsupportedParameter, Violation
-from savor.flavor.item import Generate, Prepared, key_of
+from savor.flavor.item import Generate, Item, Prepared, key_of
 from savor.flavor.limits import Limits
 from savor.flavor.options import Rule, check_values, is_boolean, is_integer
 
@@ -171,6 +171,11 @@ def run(options: Mapping[str, Any], seed: int | None = None) -> Generate:
 
 
 def short(prepared: Prepared, tokens: int) -> Prepared:
-    """A prepared call that takes the likeliest token so many times, and ends."""
-    few = run({"max_new_tokens": tokens, "do_sample": False, "num_beams": 1})
-    return replace(prepared, items=tuple(replace(item, run=few) for item in prepared.items))
+    """A prepared call that takes the likeliest token so many times, as far as there is room for them, and ends."""
+
+    def few(item: Item) -> Generate:
+        assert isinstance(item.run, Generate)
+        room = item.run.options.get("max_new_tokens") or tokens
+        return run({"max_new_tokens": min(tokens, room), "do_sample": False, "num_beams": 1})
+
+    return replace(prepared, items=tuple(replace(item, run=few(item)) for item in prepared.items))

@@ -4,12 +4,14 @@ Nested settings follow the rooms: `[server]`, `[mlflow]`, and one `[[models]]` t
 a double underscore goes one level down: `SAVOR_SERVER__PORT=9000`.
 """
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from savor.accel.plan import Accel
 from savor.flavor.params import Unknown
 
 Seconds = Annotated[float, Field(ge=0)]
@@ -67,11 +69,22 @@ class ModelSettings(_Section):
         pattern=r"^(auto|cpu|cuda(:\d+)?)$",
         description="`auto` (the first GPU, else the CPU), `cpu`, `cuda` or `cuda:N`.",
     )
+    threads: Count | None = Field(
+        None, description="Threads of this model's computation, 1 or more. Default: the server's."
+    )
     base_model: Path | None = Field(
         None, description="Where an adapter's base model is on this machine. Default: where it was at saving."
     )
-    dtype: Literal["float32", "float16", "bfloat16"] | None = Field(
-        None, description="The type of the weights. Default: the one that MLflow recorded."
+    accel: Accel = Field(
+        Accel.AUTO,
+        description="`auto` (ONNX where the model can be exported and is verified, else eager), `onnx`, `compile` "
+        "(torch.compile) or `eager`; `onnx` and `compile` refuse a model that can't be, or that differs from eager.",
+    )
+    precision: Literal["fp32", "fp16", "bf16", "int8"] | None = Field(
+        None, description="What the model computes in; int8 with ONNX only. Default: the type that MLflow recorded."
+    )
+    provider: Literal["cpu", "cuda", "tensorrt"] | None = Field(
+        None, description="ONNX Runtime's execution provider. Default: that of the device."
     )
     overrides: dict[str, Any] = Field(
         default_factory=dict,
@@ -128,6 +141,32 @@ class MlflowSettings(_Section):
     registry_uri: str | None = Field(None, description="MLflow's registry URI. Default: the tracking URI.")
 
 
+def _expanded(path: Path) -> Path:
+    """`~` is the home folder, and `~/.cache` what XDG_CACHE_HOME names, where it is set."""
+    xdg = os.environ.get("XDG_CACHE_HOME")
+    if xdg and path.parts[:2] == ("~", ".cache"):
+        return Path(xdg, *path.parts[2:])
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise ValueError("the home folder is not known: give a folder without ~") from error
+
+
+class CacheSettings(_Section):
+    """Where compiled models are kept."""
+
+    dir: Annotated[Path, AfterValidator(_expanded)] = Field(
+        Path("~/.cache/savor/compiled"),
+        validate_default=True,
+        description="The folder of compiled models, which any number of servers may share. `~/.cache` is "
+        "XDG_CACHE_HOME where that is set.",
+    )
+    max_bytes: Count = Field(
+        20_000_000_000,
+        description="Bytes that they may take together, 1 or more; those that were used last stay.",
+    )
+
+
 class Settings(BaseSettings):
     """All settings."""
 
@@ -142,8 +181,11 @@ class Settings(BaseSettings):
     models: tuple[ModelSettings, ...] = Field((), description="The models to serve, in this order.")
     server: ServerSettings = Field(ServerSettings(), description="The gRPC server.")
     mlflow: MlflowSettings = Field(MlflowSettings(), description="Where MLflow finds models.")
+    cache: CacheSettings = Field(default_factory=CacheSettings, description="Where compiled models are kept.")
     threads: Count | None = Field(
-        None, description="Threads that each model's computation takes, 1 or more. Default: the CPUs of this process."
+        None,
+        description="Threads that each model's computation takes, 1 or more. "
+        "Default: the CPUs that this process may use, by its affinity and its cgroup's quota.",
     )
     tracing: bool = Field(False, description="Make an OpenTelemetry span of each call; needs the extra `otel`.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(

@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+from dataclasses import asdict
 from typing import Any
 
+from savor.accel.report import Report
 from savor.codec import to_param_value
 from savor.flavor import papers
 from savor.flavor.description import Parameter, parameters
@@ -70,14 +72,30 @@ def _loaded(entry: ModelInService, loaded: Loaded) -> model_pb2.Model:
         backend=model_pb2.ModelBackend(
             name=backend.name,
             device=backend.device,
-            dtype=backend.dtype,
+            precision=backend.precision,
             not_compiled_reason=backend.not_compiled_reason,
+            provider=backend.provider,
+            report=_report(backend.report),
         ),
         limits=_limits(loaded),
         mlflow_version=saved.mlflow_version,
         transformers_version=saved.transformers_version,
         inference_task=saved.inference_task,
         warnings=saved.findings,
+    )
+
+
+def _report(report: Report | None) -> model_pb2.VerificationReport | None:
+    if report is None:
+        return None
+    return model_pb2.VerificationReport(
+        precision=report.precision,
+        allowed_difference=report.tolerance.difference,
+        asked_agreement=report.tolerance.agreement,
+        largest_difference=report.largest_difference,
+        mean_difference=report.mean_difference,
+        agreement=report.agreement,
+        probes=[model_pb2.VerificationProbe(**asdict(each)) for each in report.probes],
     )
 
 

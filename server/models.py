@@ -11,27 +11,21 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from savor.accel.backend import Backend, Batch
-from savor.accel.eager import EagerBackend
-from savor.flavor import saved, table
+from savor.accel.cache import Cache
+from savor.flavor import table
 from savor.flavor.artifact import Artifact
-from savor.flavor.errors import InvalidInput, LoadRefused, NotReady, UnknownModel, WrongFamily
+from savor.flavor.errors import InvalidInput, NotReady, UnknownModel
 from savor.flavor.family import Family
-from savor.flavor.item import Generate
-from savor.flavor.limits import Limits
-from savor.flavor.load import LoadOptions, load
-from savor.flavor.trust import Trust
 from savor.server.batching import Budget
-from savor.server.call import Call
-from savor.server.config import BatchSettings, MlflowSettings, ModelSettings, Settings
+from savor.server.config import BatchSettings, ModelSettings, Settings
+from savor.server.loading import open_model, warm
 from savor.server.pump import Pump
-from savor.server.resolve import Source, resolve
+from savor.server.resolve import Source
 
 _log = logging.getLogger(__name__)
 
 _CPU_TOKENS, _GPU_TOKENS, _GENERATION_FACTOR = 512, 16_384, 8
 _PADDING = 0.2
-_WARM_UP_S = 600.0
 
 ResultT = TypeVar("ResultT")
 
@@ -87,6 +81,7 @@ class Models:
     entries: list[ModelInService] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self._cache = Cache(self.settings.cache.dir, self.settings.cache.max_bytes)
         self.entries = [ModelInService(model, model.name or default_name(model.uri)) for model in self.settings.models]
 
     def find(self, wanted: str) -> ModelInService:
@@ -124,13 +119,14 @@ class Models:
         """Loads and warms the models one after another. Raises LoadRefused for the first that can't be served."""
         for entry in self.entries:
             _log.info("loading %s from %s", entry.name, entry.settings.uri)
-            source, artifact, backend = await _in_background(_load, entry.settings, self.settings.mlflow)
+            opened = await _in_background(open_model, entry.settings, self.settings, self._cache)
+            artifact, info = opened.artifact, opened.backend.info
             families = table.families_of(artifact.saved.family_task, artifact.saved.inference_task)
-            generates = await _in_background(_warm, families[0], artifact, backend)
-            pump = Pump(backend, _budget(entry.settings.batch, generates, backend.info.device), entry.name)
-            entry.loaded = Loaded(source, artifact, families, pump)
+            generates = await _in_background(warm, families[0], opened)
+            pump = Pump(opened.backend, _budget(entry.settings.batch, generates, info.device), entry.name)
+            entry.loaded = Loaded(opened.source, artifact, families, pump)
             _log.info(
-                "%s is ready: %s on %s, %s", entry.name, families[0].name, backend.info.device, backend.info.dtype
+                "%s is ready: %s, %s on %s, %s", entry.name, families[0].name, info.name, info.device, info.precision
             )
 
     async def close(self) -> None:
@@ -157,42 +153,6 @@ def default_name(uri: str) -> str:
     if uri.startswith("models:/"):
         return re.split(r"[@/]", uri.removeprefix("models:/").strip("/"))[0]
     return uri.rstrip("/").rsplit("/", 1)[-1]
-
-
-def _load(settings: ModelSettings, mlflow: MlflowSettings) -> tuple[Source, Artifact, Backend]:
-    source = resolve(settings.uri, mlflow)
-    try:
-        artifact = load(saved.read(source.path, settings.base_model), _load_options(settings))
-    except LoadRefused as error:
-        raise LoadRefused(f"{settings.uri}: {error}") from error
-    return source, artifact, EagerBackend(artifact)
-
-
-def _load_options(settings: ModelSettings) -> LoadOptions:
-    return LoadOptions(
-        trust=Trust(**{name: getattr(settings, name) for name in Trust.__dataclass_fields__}),
-        device=settings.device,
-        dtype=settings.dtype,
-        model_config=settings.overrides,
-        unknown_params=settings.unknown_parameters,
-        limits=Limits(**settings.limits.model_dump()),
-    )
-
-
-def _warm(family: Family, artifact: Artifact, backend: Backend) -> bool:
-    """Runs the family's probe once, so that the first caller does not pay for lazy initialisation.
-
-    Says whether the model generates tokens, step by step. As in MLflow, options of the saved model_config that can't be
-    used fail calls, and not the start: a request may bring others, and the exact door may take them.
-    """
-    try:
-        items = family.probe(artifact).items
-    except (InvalidInput, WrongFamily) as error:
-        _log.warning("%s: calls of %s that leave this as saved will fail: %s", artifact.saved.path, family.name, error)
-        return bool(artifact.pipeline.model.can_generate())
-    for item in items:
-        backend.run(Batch((item,), (Call(_WARM_UP_S),)))
-    return any(isinstance(item.run, Generate) for item in items)
 
 
 def _budget(settings: BatchSettings, generates: bool, device: str) -> Budget:

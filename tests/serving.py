@@ -22,7 +22,7 @@ class Serving:
 
     def __init__(self, models: Sequence[str], settings: Mapping[str, Any] | None = None) -> None:
         flags = {
-            "models": [{"uri": str(folder(name)), "name": Path(name).name, **(settings or {})} for name in models],
+            "models": [{"uri": str(folder(name)), "name": Path(name).name, "accel": "eager", **(settings or {})} for name in models],
             "server": {"port": 0, "drain_delay_s": 0, "grace_s": 5},
         }
         self._settings = read_settings(None, flags)

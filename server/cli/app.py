@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from savor.server.cli import saved_models
+from savor.server.cli import cache, saved_models
 
 app = typer.Typer(
     help="A gRPC inference server for MLflow transformers models.",
@@ -63,6 +63,10 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on. [default: 127.0.0.1]")] = None,
     port: Annotated[int | None, typer.Option("--port", "-p", help="Port; 0 picks a free one. [default: 8500]")] = None,
     device: Annotated[str | None, typer.Option(help="Device of the MODELs: auto, cpu, cuda or cuda:N.")] = None,
+    accel: Annotated[
+        str | None, typer.Option(help="How the MODELs run: auto, onnx, compile or eager. [default: auto]")
+    ] = None,
+    precision: Annotated[str | None, typer.Option(help="fp32, fp16, bf16 or int8. [default: as saved]")] = None,
     tracking_uri: Annotated[str | None, typer.Option(help="MLflow's tracking URI.")] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error. [default: info]")] = None,
 ) -> None:
@@ -74,7 +78,7 @@ def serve(
         "mlflow": {"tracking_uri": tracking_uri},
         "log_level": log_level,
     }
-    run(models or [], device, config, flags)
+    run(models or [], {"device": device, "accel": accel, "precision": precision}, config, flags)
 
 
 @app.command(help=_CALL_HELP)
@@ -121,6 +125,7 @@ def list_models(
     model: Annotated[
         str | None, typer.Argument(metavar="MODEL", help="One model, to be told everything about it.")
     ] = None,
+    detail: Annotated[bool, typer.Option("--detail", help="Tell everything about every model.")] = False,
     server: Server = _DEFAULT_TARGET,
     timeout_s: Timeout = _DEFAULT_TIMEOUT_S,
     ca: Ca = None,
@@ -132,11 +137,12 @@ def list_models(
     from savor.server.cli.connection import Connection
     from savor.server.cli.models import run
 
-    run(model, Connection(server, timeout_s, ca, cert, key), as_json=as_json)
+    run(model, Connection(server, timeout_s, ca, cert, key), detail=detail, as_json=as_json)
 
 
 for _command in (saved_models.log, saved_models.inspect, saved_models.persist):
     app.command()(_command)
+app.add_typer(cache.app, name="cache")
 
 
 @app.command()

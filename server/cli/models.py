@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Column, Table
 from rich.text import Text
 
@@ -11,6 +11,7 @@ from savor.client import Model, ModelState
 from savor.server.cli.connection import Connection, connected
 from savor.server.cli.facts import Fact, first_line, listed, saved_by, sheet
 from savor.server.cli.json_lines import print_line, to_json
+from savor.server.cli.report import report_lines
 from savor.server.cli.screen import Screen, line, open_screen, plain, table
 from savor.server.cli.signature import signature_lines
 
@@ -18,16 +19,18 @@ _VERSION_WIDTH = 9
 _STATES = {ModelState.READY: "green", ModelState.LOADING: "yellow"}
 
 
-def run(model: str | None, connection: Connection, *, as_json: bool) -> None:
-    """Prints every model, or all of one. Raises typer.Exit where that fails."""
+def run(model: str | None, connection: Connection, *, detail: bool, as_json: bool) -> None:
+    """Prints every model, or all of one, or with `detail` of each. Raises typer.Exit where that fails."""
     screen = open_screen()
     with connected(connection) as client:
         models = client.list_models().models if model is None else (client.get_model(model).model,)
     if as_json:
         for each in models:
             print_line(each)
+    elif model is None and not detail:
+        screen.out.print(_list(screen, models))
     else:
-        screen.out.print(_list(screen, models) if model is None else _detail(models[0]))
+        screen.out.print(Group(*(_detail(each) for each in models)))
 
 
 def _list(screen: Screen, models: Iterable[Model]) -> Table:
@@ -66,7 +69,10 @@ def _facts(model: Model) -> Iterator[Fact]:
     yield "loaded from", model.uri
     yield "saved by", saved_by(model.mlflow_version, model.transformers_version)
     yield "runs on", _engine(model)
-    yield "not compiled", model.backend.not_compiled_reason if model.backend else ""
+    if model.backend:
+        yield "provider", model.backend.provider
+        yield "not compiled", model.backend.not_compiled_reason
+        yield "verified", listed(report_lines(model.backend.report)) if model.backend.report else ""
     yield "limits", _limits(model)
     yield from ((f"signature {part}", text) for part, text in signature_lines(model.signature_json))
     yield "template", model.prompt_template
@@ -101,7 +107,7 @@ def _rpcs(model: Model) -> list[str]:
 
 def _engine(model: Model) -> str:
     backend = model.backend
-    return f"{backend.name} {backend.device} {backend.dtype}" if backend else ""
+    return f"{backend.name} {backend.device} {backend.precision}" if backend else ""
 
 
 def _state(model: Model) -> Text:

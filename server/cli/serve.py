@@ -10,14 +10,18 @@ from typing import Any
 from rich.console import Console
 from rich.logging import RichHandler
 
+from savor.accel.threads import available
 from savor.server.cli.screen import fail
 from savor.server.config import Settings
 from savor.server.settings import SettingsError, read_settings
 
 
-def run(models: Sequence[str], device: str | None, config: Path | None, flags: Mapping[str, Any]) -> None:
-    """Serves until a signal comes. Exits with 2 for settings that can't be used, with 1 for a model that can't."""
-    named = [_model(text, device) for text in models]
+def run(models: Sequence[str], shared: Mapping[str, Any], config: Path | None, flags: Mapping[str, Any]) -> None:
+    """Serves until a signal comes; `shared` are settings of all models that are named here.
+
+    Exits with 2 for settings that can't be used, with 1 for a model that can't.
+    """
+    named = [_model(text) | {key: value for key, value in shared.items() if value is not None} for text in models]
     try:
         settings = read_settings(config, {**flags, "models": named or None})
     except SettingsError as error:
@@ -29,12 +33,11 @@ def run(models: Sequence[str], device: str | None, config: Path | None, flags: M
     _serve(settings)
 
 
-def _model(text: str, device: str | None) -> dict[str, Any]:
+def _model(text: str) -> dict[str, Any]:
     """The settings of a MODEL argument, `[NAME=]URI`."""
     name, equals, uri = text.partition("=")
     # A path or URI may hold an equals sign itself; a name has no slash.
-    settings: dict[str, Any] = {"uri": uri, "name": name} if equals and "/" not in name else {"uri": text}
-    return settings | ({"device": device} if device else {})
+    return {"uri": uri, "name": name} if equals and "/" not in name else {"uri": text}
 
 
 def _serve(settings: Settings) -> None:
@@ -58,8 +61,9 @@ def _announce(settings: Settings, port: int) -> None:
 
 def _prepare_process(settings: Settings) -> None:
     """What must be said before torch and transformers are imported: threads, and that no hub is contacted."""
-    threads = str(settings.threads or len(os.sched_getaffinity(0)))
-    os.environ.setdefault("OMP_NUM_THREADS", threads)
+    os.environ.setdefault("OMP_NUM_THREADS", str(settings.threads or available()))
+    # OpenMP's threads would spin for milliseconds after each piece of work, on the CPUs that all else needs.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     if not any(model.allow_hub for model in settings.models):

@@ -103,16 +103,50 @@ class ModelParameter(_message.Message):
     def __init__(self, name: _Optional[str] = ..., type: _Optional[str] = ..., default_value: _Optional[_Union[_common_pb2.ParamValue, _Mapping]] = ...) -> None: ...
 
 class ModelBackend(_message.Message):
-    __slots__ = ("name", "device", "dtype", "not_compiled_reason")
+    __slots__ = ("name", "device", "precision", "not_compiled_reason", "provider", "report")
     NAME_FIELD_NUMBER: _ClassVar[int]
     DEVICE_FIELD_NUMBER: _ClassVar[int]
-    DTYPE_FIELD_NUMBER: _ClassVar[int]
+    PRECISION_FIELD_NUMBER: _ClassVar[int]
     NOT_COMPILED_REASON_FIELD_NUMBER: _ClassVar[int]
+    PROVIDER_FIELD_NUMBER: _ClassVar[int]
+    REPORT_FIELD_NUMBER: _ClassVar[int]
     name: str
     device: str
-    dtype: str
+    precision: str
     not_compiled_reason: str
-    def __init__(self, name: _Optional[str] = ..., device: _Optional[str] = ..., dtype: _Optional[str] = ..., not_compiled_reason: _Optional[str] = ...) -> None: ...
+    provider: str
+    report: VerificationReport
+    def __init__(self, name: _Optional[str] = ..., device: _Optional[str] = ..., precision: _Optional[str] = ..., not_compiled_reason: _Optional[str] = ..., provider: _Optional[str] = ..., report: _Optional[_Union[VerificationReport, _Mapping]] = ...) -> None: ...
+
+class VerificationReport(_message.Message):
+    __slots__ = ("precision", "allowed_difference", "asked_agreement", "largest_difference", "mean_difference", "agreement", "probes")
+    PRECISION_FIELD_NUMBER: _ClassVar[int]
+    ALLOWED_DIFFERENCE_FIELD_NUMBER: _ClassVar[int]
+    ASKED_AGREEMENT_FIELD_NUMBER: _ClassVar[int]
+    LARGEST_DIFFERENCE_FIELD_NUMBER: _ClassVar[int]
+    MEAN_DIFFERENCE_FIELD_NUMBER: _ClassVar[int]
+    AGREEMENT_FIELD_NUMBER: _ClassVar[int]
+    PROBES_FIELD_NUMBER: _ClassVar[int]
+    precision: str
+    allowed_difference: float
+    asked_agreement: float
+    largest_difference: float
+    mean_difference: float
+    agreement: float
+    probes: _containers.RepeatedCompositeFieldContainer[VerificationProbe]
+    def __init__(self, precision: _Optional[str] = ..., allowed_difference: _Optional[float] = ..., asked_agreement: _Optional[float] = ..., largest_difference: _Optional[float] = ..., mean_difference: _Optional[float] = ..., agreement: _Optional[float] = ..., probes: _Optional[_Iterable[_Union[VerificationProbe, _Mapping]]] = ...) -> None: ...
+
+class VerificationProbe(_message.Message):
+    __slots__ = ("name", "largest_difference", "mean_difference", "agreement")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    LARGEST_DIFFERENCE_FIELD_NUMBER: _ClassVar[int]
+    MEAN_DIFFERENCE_FIELD_NUMBER: _ClassVar[int]
+    AGREEMENT_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    largest_difference: float
+    mean_difference: float
+    agreement: float
+    def __init__(self, name: _Optional[str] = ..., largest_difference: _Optional[float] = ..., mean_difference: _Optional[float] = ..., agreement: _Optional[float] = ...) -> None: ...
 
 class ModelLimits(_message.Message):
     __slots__ = ("max_inputs", "max_text_chars", "max_tokens", "max_new_tokens", "max_sequences", "max_audio_s", "max_image_pixels")

@@ -180,7 +180,7 @@ def test_length_is_counted_in_what_the_model_has_positions_for() -> None:
 
 
 def test_the_probe_is_as_long_as_its_text() -> None:
-    prepared = FAMILY.probe(artifact("ctc", limits=Limits(max_audio_s=0.1)), Probe("a" * 20))
+    prepared = FAMILY.probe(artifact("ctc", limits=Limits(max_audio_s=0.1)), Probe("a" * 100))
     assert [item.arrays["input_values"].shape for item in prepared.items] == [(RATE_HZ,)]
     assert len(_texts(prepared)) == 1
 

@@ -1,0 +1,133 @@
+"""The ONNX backend: exported graphs in ONNX Runtime sessions, in the place of the pipeline's torch model.
+
+What generates does so by transformers' own code over optimum's model classes. On a CPU a plain forward pass goes to the
+session as arrays, with no tensor in between; on a GPU optimum binds tensors that are there already (IOBinding).
+"""
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MethodType
+from typing import Any
+
+import numpy as np
+
+from savor.accel.backend import BackendInfo
+from savor.accel.eager import EagerBackend
+from savor.accel.export import NotCompiled, Route
+from savor.accel.report import Report
+from savor.flavor.artifact import Artifact
+from savor.flavor.item import Array
+
+PROVIDERS: Mapping[str, str] = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+}
+"""ONNX Runtime's execution providers, by the names that settings use."""
+
+_TYPES = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(int64)": np.int64,
+    "tensor(int32)": np.int32,
+    "tensor(bool)": np.bool_,
+}
+_LENGTHS = "_get_feat_extract_output_lengths"
+"""The method that speech models count positions with, by their configuration alone; optimum's models lack it."""
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """Where sessions run and how: `device` is "cpu", "cuda" or "cuda:N", `provider` a key of PROVIDERS.
+
+    `threads` None leaves their number to ONNX Runtime.
+    """
+
+    device: str = "cpu"
+    provider: str = "cpu"
+    threads: int | None = None
+
+    def session_options(self) -> Any:
+        """Options of every session. Threads that wait sleep, so that an idle server costs nothing."""
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = self.threads or 0
+        options.inter_op_num_threads = 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        # Lengths change from batch to batch: what is kept for one would not be used again.
+        options.enable_mem_pattern = False
+        options.log_severity_level = 3
+        return options
+
+    def provider_options(self) -> dict[str, Any]:
+        """Options of the provider."""
+        number = self.device.partition(":")[2]
+        return {"device_id": int(number)} if number else {}
+
+
+def opened(artifact: Artifact, folder: Path, route: Route, runtime: Runtime) -> Artifact:
+    """The artifact with a pipeline that runs the graphs of a folder. Raises NotCompiled where they don't run there."""
+    import optimum.onnxruntime
+
+    runner = getattr(optimum.onnxruntime, route.runner)
+    model = runner.from_pretrained(
+        folder,
+        provider=PROVIDERS[runtime.provider],
+        provider_options=runtime.provider_options(),
+        session_options=runtime.session_options(),
+        local_files_only=True,
+    )
+    _check_provider(model, PROVIDERS[runtime.provider])
+    pipeline = copy.copy(artifact.pipeline)
+    pipeline.model = _like(model, artifact.pipeline.model)
+    return replace(artifact, pipeline=pipeline)
+
+
+def _like(model: Any, eager: Any) -> Any:
+    """The model, with what pipelines and families ask of one beside running it."""
+    model.main_input_name = eager.main_input_name
+    if hasattr(eager, _LENGTHS):
+        # Bound to the compiled model, so that the eager one can be freed.
+        setattr(model, _LENGTHS, MethodType(getattr(type(eager), _LENGTHS), model))
+    return model
+
+
+def _check_provider(model: Any, wanted: str) -> None:
+    """A session that finds no GPU falls back to the CPU without a word."""
+    for part in getattr(model, "parts", [model]):
+        actual = part.session.get_providers()[0]
+        if actual != wanted:
+            raise NotCompiled(f"ONNX Runtime runs the model with {actual}, not {wanted}: is its GPU package there?")
+
+
+class OnnxBackend(EagerBackend):
+    """Runs an artifact that `opened` gave."""
+
+    def __init__(self, artifact: Artifact, runtime: Runtime, precision: str, report: Report | None = None) -> None:
+        super().__init__(artifact)
+        self._session = getattr(artifact.pipeline.model, "session", None) if runtime.provider == "cpu" else None
+        self.info = BackendInfo("onnx", runtime.device, precision, provider=PROVIDERS[runtime.provider], report=report)
+
+    def _outputs(self, arrays: Mapping[str, Array], names: Sequence[str]) -> dict[str, Array]:
+        if self._session is None:
+            return super()._outputs(arrays, names)
+        feed = {given.name: _fed(given, arrays) for given in self._session.get_inputs()}
+        wanted = list(names) or [self._session.get_outputs()[0].name]
+        values = self._session.run(wanted, feed)
+        return dict(zip(names or ["output"], map(_wide, values), strict=True))
+
+
+def _fed(given: Any, arrays: Mapping[str, Array]) -> Array:
+    """What a graph's input is fed with; what the tokenizer left out is what its absence means to the model."""
+    array = arrays.get(given.name)
+    if array is None:
+        like = arrays["input_ids"]
+        array = np.ones_like(like) if given.name == "attention_mask" else np.zeros_like(like)
+    return array.astype(_TYPES[given.type], copy=False)
+
+
+def _wide(array: Array) -> Array:
+    return array.astype(np.float32) if array.dtype == np.float16 else array
