@@ -84,13 +84,14 @@ def _exported(artifact: Artifact, plan: Plan, precision: Precision, said: Said) 
 
 def _runtime(artifact: Artifact, plan: Plan) -> Runtime:
     device = str(artifact.pipeline.model.device)
-    return Runtime(device, plan.provider or device.partition(":")[0], plan.threads)
+    return Runtime(device, plan.provider or device.partition(":")[0], plan.threads, plan.cache.root / "tensorrt")
 
 
 def _check(precision: Precision, plan: Plan, runtime: Runtime) -> None:
     """Raises NotCompiled for what ONNX Runtime can't run, or would run slower than torch."""
     if runtime.provider not in onnx.PROVIDERS:
         raise NotCompiled(f"ONNX Runtime runs nothing on {runtime.device} here")
+    runtime.check()
     if precision.name == "bf16":
         raise NotCompiled("ONNX Runtime has no bf16 for it: choose precision = fp32 or fp16")
     if precision.name == "fp16" and runtime.provider == "cpu" and plan.accel is Accel.AUTO:

@@ -15,17 +15,18 @@ import numpy as np
 
 from savor.accel.backend import BackendInfo
 from savor.accel.eager import EagerBackend
-from savor.accel.export import NotCompiled, Route
+from savor.accel.export import NotCompiled, Route, first_line
 from savor.accel.report import Report
 from savor.flavor.artifact import Artifact
 from savor.flavor.item import Array
 
-PROVIDERS: Mapping[str, str] = {
-    "cpu": "CPUExecutionProvider",
-    "cuda": "CUDAExecutionProvider",
-    "tensorrt": "TensorrtExecutionProvider",
+PROVIDERS: Mapping[str, tuple[str, ...]] = {
+    "cpu": ("CPUExecutionProvider",),
+    "cuda": ("CUDAExecutionProvider",),
+    # What TensorRT has no kernel for runs on CUDA.
+    "tensorrt": ("TensorrtExecutionProvider", "CUDAExecutionProvider"),
 }
-"""ONNX Runtime's execution providers, by the names that settings use."""
+"""ONNX Runtime's execution providers, the preferred one first, by the names that settings use."""
 
 _TYPES = {
     "tensor(float)": np.float32,
@@ -48,6 +49,26 @@ class Runtime:
     device: str = "cpu"
     provider: str = "cpu"
     threads: int | None = None
+    engines: Path | None = None
+    """Where TensorRT keeps what it builds, which takes minutes."""
+
+    @property
+    def execution_provider(self) -> str:
+        """What ONNX Runtime calls the provider."""
+        return PROVIDERS[self.provider][0]
+
+    def check(self) -> None:
+        """Raises NotCompiled where this machine's ONNX Runtime has no such provider."""
+        try:
+            import onnxruntime
+            import optimum.onnxruntime  # noqa: F401
+        except ImportError as missing:
+            raise NotCompiled(
+                "ONNX Runtime and optimum are not installed: pip install savor[cpu] or [gpu]"
+            ) from missing
+        if self.execution_provider not in onnxruntime.get_available_providers():
+            advice = "install savor[gpu] in place of savor[cpu]"
+            raise NotCompiled(f"the ONNX Runtime that is installed has no {self.execution_provider}: {advice}")
 
     def session_options(self) -> Any:
         """Options of every session. Threads that wait sleep, so that an idle server costs nothing."""
@@ -62,10 +83,14 @@ class Runtime:
         options.log_severity_level = 3
         return options
 
-    def provider_options(self) -> dict[str, Any]:
-        """Options of the provider."""
+    def provider_options(self) -> list[dict[str, Any]]:
+        """Options of each provider."""
         number = self.device.partition(":")[2]
-        return {"device_id": int(number)} if number else {}
+        options: dict[str, Any] = {"device_id": int(number)} if number else {}
+        first = dict(options)
+        if self.provider == "tensorrt" and self.engines is not None:
+            first |= {"trt_engine_cache_enable": True, "trt_engine_cache_path": str(self.engines)}
+        return [first, *(options for _ in PROVIDERS[self.provider][1:])]
 
 
 def opened(artifact: Artifact, folder: Path, route: Route, runtime: Runtime) -> Artifact:
@@ -73,14 +98,18 @@ def opened(artifact: Artifact, folder: Path, route: Route, runtime: Runtime) -> 
     import optimum.onnxruntime
 
     runner = getattr(optimum.onnxruntime, route.runner)
-    model = runner.from_pretrained(
-        folder,
-        provider=PROVIDERS[runtime.provider],
-        provider_options=runtime.provider_options(),
-        session_options=runtime.session_options(),
-        local_files_only=True,
-    )
-    _check_provider(model, PROVIDERS[runtime.provider])
+    try:
+        model = runner.from_pretrained(
+            folder,
+            providers=PROVIDERS[runtime.provider],
+            provider_options=runtime.provider_options(),
+            session_options=runtime.session_options(),
+            local_files_only=True,
+        )
+    except Exception as error:
+        # Graphs that it can't read, kernels that it does not have, GPUs without memory: it has an error for each.
+        raise NotCompiled(f"ONNX Runtime can't open the graphs: {first_line(error)}") from error
+    _check_provider(model, runtime.execution_provider)
     pipeline = copy.copy(artifact.pipeline)
     pipeline.model = _like(model, artifact.pipeline.model)
     return replace(artifact, pipeline=pipeline)
@@ -109,7 +138,7 @@ class OnnxBackend(EagerBackend):
     def __init__(self, artifact: Artifact, runtime: Runtime, precision: str, report: Report | None = None) -> None:
         super().__init__(artifact)
         self._session = getattr(artifact.pipeline.model, "session", None) if runtime.provider == "cpu" else None
-        self.info = BackendInfo("onnx", runtime.device, precision, provider=PROVIDERS[runtime.provider], report=report)
+        self.info = BackendInfo("onnx", runtime.device, precision, provider=runtime.execution_provider, report=report)
 
     def _outputs(self, arrays: Mapping[str, Array], names: Sequence[str]) -> dict[str, Array]:
         if self._session is None:
