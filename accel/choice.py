@@ -90,7 +90,7 @@ def _runtime(artifact: Artifact, plan: Plan) -> Runtime:
 def _check(precision: Precision, plan: Plan, runtime: Runtime) -> None:
     """Raises NotCompiled for what ONNX Runtime can't run, or would run slower than torch."""
     if runtime.provider not in onnx.PROVIDERS:
-        raise NotCompiled(f"ONNX Runtime runs nothing on {runtime.device} here")
+        raise NotCompiled(f"models on {runtime.device} are not compiled")
     runtime.check()
     if precision.name == "bf16":
         raise NotCompiled("ONNX Runtime has no bf16 for it: choose precision = fp32 or fp16")

@@ -58,14 +58,15 @@ class Runtime:
         return PROVIDERS[self.provider][0]
 
     def check(self) -> None:
-        """Raises NotCompiled where this machine's ONNX Runtime has no such provider."""
+        """Raises NotCompiled where the provider is not the device's, or this machine's ONNX Runtime has none such."""
+        if (self.provider == "cpu") != (self.device == "cpu"):
+            raise NotCompiled(f"the provider {self.provider} does not run models that are on the device {self.device}")
         try:
             import onnxruntime
             import optimum.onnxruntime  # noqa: F401
         except ImportError as missing:
-            raise NotCompiled(
-                "ONNX Runtime and optimum are not installed: pip install savor[cpu] or [gpu]"
-            ) from missing
+            advice = "pip install savor[cpu], or savor[gpu]"
+            raise NotCompiled(f"ONNX Runtime and optimum are not installed: {advice}") from missing
         if self.execution_provider not in onnxruntime.get_available_providers():
             advice = "install savor[gpu] in place of savor[cpu]"
             raise NotCompiled(f"the ONNX Runtime that is installed has no {self.execution_provider}: {advice}")
