@@ -67,9 +67,18 @@ def export(artifact: Artifact, folder: Path) -> None:
     try:
         with quiet():
             onnx_export_from_model(model, folder, task=chosen.task, do_validation=False)
+        _drop_halves(folder)
     except Exception as error:
         # What the tracer stumbles over in a model's code can be anything.
         raise NotCompiled(f"optimum can't export a {type(model).__name__}: {first_line(error)}") from error
+
+
+def _drop_halves(folder: Path) -> None:
+    """Removes the graphs of a decoder without and with a past where one has both, and is the one that runs."""
+    if any(folder.glob("decoder_model_merged.onnx*")):
+        for half in ("decoder_model.onnx", "decoder_with_past_model.onnx"):
+            for file in folder.glob(f"{half}*"):
+                file.unlink()
 
 
 def _whole(model: Any) -> Any:

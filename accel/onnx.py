@@ -119,6 +119,10 @@ def opened(artifact: Artifact, folder: Path, route: Route, runtime: Runtime) -> 
 def _like(model: Any, eager: Any) -> Any:
     """The model, with what pipelines and families ask of one beside running it."""
     model.main_input_name = eager.main_input_name
+    for part in getattr(model, "parts", ()):
+        if getattr(part, "key_value_input_names", None):
+            # optimum divides the hidden size by the heads, which is wrong for T5s whose heads have a size of their own.
+            _, part.num_attention_heads, _, part.embed_size_per_head = part.input_shapes[part.key_value_input_names[0]]
     if hasattr(eager, _LENGTHS):
         # Bound to the compiled model, so that the eager one can be freed.
         setattr(model, _LENGTHS, MethodType(getattr(type(eager), _LENGTHS), model))
