@@ -1,14 +1,14 @@
 """Compiled models that lie with a saved model's own files, so that whoever fetches it need not compile it.
 
-They are found by the same key as in the cache: other weights or other versions never get them.
+They are found by the same key as in the cache: other weights or other versions never get them. What is attached has no
+power over what it is attached to: one that is damaged is left alone, and the model compiled anew.
 """
 
 import logging
-import shutil
-from pathlib import Path
+from collections.abc import Sequence
 
-from savor.accel.cache import Damaged, Entry
 from savor.accel.content import ATTACHED
+from savor.accel.entry import Damaged, Entry
 from savor.flavor.saved import SavedModel
 
 _log = logging.getLogger(__name__)
@@ -27,8 +27,12 @@ def find(saved: SavedModel, key: str) -> Entry | None:
     return entry
 
 
-def attach(entry: Entry, model: Path) -> Path:
-    """Copies a compiled model into a saved model's folder, and gives its place there."""
-    place = model / ATTACHED / entry.key
-    shutil.copytree(entry.folder, place, dirs_exist_ok=True)
-    return place
+def attached(saved: SavedModel) -> Sequence[Entry]:
+    """All that is attached to a model, in the order of their keys, damaged ones and those of other versions too."""
+    folder = saved.path / ATTACHED
+    return [Entry(each.name, each) for each in sorted(folder.iterdir()) if each.is_dir()] if folder.is_dir() else []
+
+
+def place_of(key: str) -> str:
+    """Where an attached model lies, below the folder of the saved model."""
+    return f"{ATTACHED}/{key}"

@@ -12,7 +12,7 @@ from savor.accel.backend import Backend
 from savor.accel.cache import CacheUnusable
 from savor.accel.compiled import CompiledBackend, compiled
 from savor.accel.eager import EagerBackend
-from savor.accel.export import NotCompiled, Route
+from savor.accel.export import NotCompiled, Route, first_line
 from savor.accel.onnx import OnnxBackend, Runtime
 from savor.accel.plan import Accel, Plan
 from savor.accel.precision import PRECISIONS, Precision, of_dtype
@@ -35,30 +35,32 @@ def choose(artifact: Artifact, plan: Plan, said: Said = _log.info) -> tuple[Arti
     The given artifact is not to be used after it: a compiled model takes its place.
     """
     precision = PRECISIONS[plan.precision] if plan.precision else of_dtype(artifact.pipeline.model.dtype)
+    if plan.accel is Accel.EAGER and precision.name == "int8":
+        raise LoadRefused("accel is eager, but torch has no int8 here: choose accel = onnx, or another precision")
     try:
         match plan.accel:
             case Accel.EAGER:
-                return artifact, EagerBackend(artifact, "accel is eager")
+                return artifact, EagerBackend(artifact, "accel is eager", plan.threads)
             case Accel.COMPILE:
-                return _traced(artifact, precision, said)
+                return _traced(artifact, plan, precision, said)
             case _:
                 return _exported(artifact, plan, precision, said)
     except NotCompiled as reason:
         if plan.accel is not Accel.AUTO:
             raise LoadRefused(f"accel is {plan.accel.value}, but {reason}") from reason
         _log.warning("%s runs eager: %s", artifact.saved.path, reason)
-        return artifact, EagerBackend(artifact, reason.reason)
+        return artifact, EagerBackend(artifact, reason.reason, plan.threads)
 
 
-def _traced(artifact: Artifact, precision: Precision, said: Said) -> tuple[Artifact, Backend]:
+def _traced(artifact: Artifact, plan: Plan, precision: Precision, said: Said) -> tuple[Artifact, Backend]:
     """The model through torch.compile, verified anew at every start: what torch compiles it keeps in its own cache."""
     if precision.name == "int8":
         raise NotCompiled("torch.compile has no int8 here: choose accel = onnx")
     said("tracing the model with torch.compile")
     verification = _verification(artifact)
     ready = compiled(artifact)
-    report = _verified(verification, CompiledBackend(ready, precision.name), precision)
-    return ready, CompiledBackend(ready, precision.name, report)
+    report = _verified(verification, CompiledBackend(ready, precision.name, plan.threads), precision)
+    return ready, CompiledBackend(ready, precision.name, plan.threads, report)
 
 
 def _exported(artifact: Artifact, plan: Plan, precision: Precision, said: Said) -> tuple[Artifact, Backend]:
@@ -127,8 +129,17 @@ class _Compilation:
 
 
 def _verification(artifact: Artifact) -> Verification:
+    """What the eager model gives. Raises NotCompiled where nothing can be held against that."""
+    calls = probes(artifact)
+    if not calls:
+        raise NotCompiled("it can't be verified: as it was saved, the model can read none of the probes")
     with contextlib.closing(EagerBackend(artifact)) as eager:
-        return Verification(eager, probes(artifact))
+        try:
+            return Verification(eager, calls)
+        except Exception as error:
+            # Options of the saved model_config that `generate` refuses, inputs that break the model's code.
+            text = "it can't be verified: the eager model fails on the probes"
+            raise NotCompiled(f"{text}: {first_line(error)}", text) from error
 
 
 def _verified(verification: Verification, backend: Backend, precision: Precision) -> Report:
@@ -143,6 +154,7 @@ def _report(verification: Verification, backend: Backend, precision: Precision) 
         return verification.compare(backend, precision)
     except Exception as error:
         # Graphs and traced code can fail with anything.
-        raise NotCompiled(f"the compiled model fails: {export.first_line(error)}") from error
+        text = "the compiled model fails"
+        raise NotCompiled(f"{text}: {first_line(error)}", f"{text}: {type(error).__name__}") from error
     finally:
         backend.close()

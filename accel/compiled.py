@@ -23,6 +23,8 @@ def compiled(artifact: Artifact) -> Artifact:
 class CompiledBackend(EagerBackend):
     """Runs an artifact that `compiled` gave."""
 
-    def __init__(self, artifact: Artifact, precision: str, report: Report | None = None) -> None:
-        super().__init__(artifact)
+    def __init__(
+        self, artifact: Artifact, precision: str, threads: int | None = None, report: Report | None = None
+    ) -> None:
+        super().__init__(artifact, threads=threads)
         self.info = BackendInfo("compile", self.info.device, precision, report=report)

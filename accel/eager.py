@@ -19,10 +19,11 @@ from savor.flavor.item import Array, Forward, Generate, Row, Step, Whole
 class EagerBackend:
     """Runs an artifact's pipeline in torch."""
 
-    def __init__(self, artifact: Artifact, not_compiled_reason: str = "") -> None:
+    def __init__(self, artifact: Artifact, not_compiled_reason: str = "", threads: int | None = None) -> None:
+        self._threads = threads
         self._pipeline = artifact.pipeline
         self._fill = pad_values(artifact.pipeline.tokenizer, artifact.pipeline.model.config.pad_token_id)
-        self._generation = Generation(artifact, self._fill)
+        self._generation = Generation(artifact, self._fill, self._set_threads)
         model = artifact.pipeline.model
         takes_cache = "use_cache" in inspect.signature(model.forward).parameters
         self._unasked = {"use_cache": False} if takes_cache else {}
@@ -32,6 +33,7 @@ class EagerBackend:
 
     def run(self, batch: Batch) -> Sequence[Row]:
         """See `Backend.run`."""
+        self._set_threads()
         match batch.run:
             case Forward() as run:
                 return self._forward(batch, run)
@@ -51,6 +53,11 @@ class EagerBackend:
         """See `Backend.close`."""
         self._generation.close()
         self._pipeline = None
+
+    def _set_threads(self) -> None:
+        """Torch counts threads for each thread that computes."""
+        if self._threads is not None:
+            torch.set_num_threads(self._threads)
 
     def _forward(self, batch: Batch, run: Forward) -> Sequence[Row]:
         if len(batch.items) > 1 and not self._pads():

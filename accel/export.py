@@ -12,7 +12,7 @@ from savor.flavor.artifact import Artifact
 
 
 class NotCompiled(Exception):
-    """A model that is not compiled. The text says why to the operator, `reason` to callers."""
+    """A model that is not compiled. The text says why to the operator, `reason` to callers: it names no place here."""
 
     def __init__(self, text: str, reason: str = "") -> None:
         super().__init__(text)
@@ -70,7 +70,8 @@ def export(artifact: Artifact, folder: Path) -> None:
         _drop_halves(folder)
     except Exception as error:
         # What the tracer stumbles over in a model's code can be anything.
-        raise NotCompiled(f"optimum can't export a {type(model).__name__}: {first_line(error)}") from error
+        text = f"optimum can't export a {type(model).__name__}"
+        raise NotCompiled(f"{text}: {first_line(error)}", f"{text}: {type(error).__name__}") from error
 
 
 def _drop_halves(folder: Path) -> None:

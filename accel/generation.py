@@ -26,12 +26,12 @@ Rows = Sequence[Row]
 
 
 class Generation:
-    """Runs `generate` for one model, always in the same thread."""
+    """Runs `generate` for one model, always in the same thread, which begins with `initialize`."""
 
-    def __init__(self, artifact: Artifact, fill: Mapping[str, int]) -> None:
+    def __init__(self, artifact: Artifact, fill: Mapping[str, int], initialize: Callable[[], None]) -> None:
         self._artifact = artifact
         self._fill = fill
-        self._thread = ThreadPoolExecutor(1, "savor-generate")
+        self._thread = ThreadPoolExecutor(1, "savor-generate", initialize)
 
     def run(self, batch: Batch, run: Generate) -> Rows:
         """The generated sequences: for each item `tokens` (int64, (sequences, longest)) and `lengths` (sequences,)."""

@@ -109,7 +109,8 @@ def opened(artifact: Artifact, folder: Path, route: Route, runtime: Runtime) -> 
         )
     except Exception as error:
         # Graphs that it can't read, kernels that it does not have, GPUs without memory: it has an error for each.
-        raise NotCompiled(f"ONNX Runtime can't open the graphs: {first_line(error)}") from error
+        text = "ONNX Runtime can't open the graphs"
+        raise NotCompiled(f"{text}: {first_line(error)}", f"{text}: {type(error).__name__}") from error
     _check_provider(model, runtime.execution_provider)
     pipeline = copy.copy(artifact.pipeline)
     pipeline.model = _like(model, artifact.pipeline.model)
@@ -141,7 +142,7 @@ class OnnxBackend(EagerBackend):
     """Runs an artifact that `opened` gave."""
 
     def __init__(self, artifact: Artifact, runtime: Runtime, precision: str, report: Report | None = None) -> None:
-        super().__init__(artifact)
+        super().__init__(artifact, threads=runtime.threads)
         self._session = getattr(artifact.pipeline.model, "session", None) if runtime.provider == "cpu" else None
         self.info = BackendInfo("onnx", runtime.device, precision, provider=runtime.execution_provider, report=report)
 

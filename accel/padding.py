@@ -13,20 +13,22 @@ def stack(items: Sequence[Item], fill: Mapping[str, int], *, left: bool = False)
 
     `fill` gives the padding value by name, 0 by default. `left` pads in front, as generation from decoders needs.
     """
-    longest = max(item.length for item in items)
+    lengths = [item.length for item in items]
     return {
-        name: np.stack([_padded(item, name, longest, fill.get(name, 0), left) for item in items])
+        name: _stacked([item.arrays[name] for item in items], lengths, fill.get(name, 0), left)
         for name in items[0].arrays
     }
 
 
-def _padded(item: Item, name: str, longest: int, fill: int, left: bool) -> Array:
-    array = item.arrays[name]
-    missing = longest - item.length
-    if not missing or array.ndim == 0 or array.shape[0] != item.length:
-        return array
-    edge = (missing, 0) if left else (0, missing)
-    return np.pad(array, [edge] + [(0, 0)] * (array.ndim - 1), constant_values=fill)
+def _stacked(arrays: Sequence[Array], lengths: Sequence[int], fill: int, left: bool) -> Array:
+    longest = max(lengths)
+    per_token = all(array.shape[:1] == (length,) for array, length in zip(arrays, lengths, strict=True))
+    if not per_token:
+        return np.stack(arrays)
+    stacked = np.full((len(arrays), longest, *arrays[0].shape[1:]), fill, arrays[0].dtype)
+    for row, array, length in zip(stacked, arrays, lengths, strict=True):
+        row[longest - length if left else 0 :][:length] = array
+    return stacked
 
 
 def unpad(output: Array, items: Sequence[Item]) -> list[Array]:

@@ -1,13 +1,14 @@
 """The calls that compiled models are verified with: texts of several lengths, and those of a model's input example."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
 from savor.flavor import table
 from savor.flavor.artifact import Artifact
 from savor.flavor.errors import InvalidInput, WrongFamily
-from savor.flavor.item import Item
+from savor.flavor.item import Forward, Item, Step
 from savor.flavor.probe import Probe
 
 _SENTENCE = (
@@ -25,10 +26,17 @@ def probes(artifact: Artifact) -> Mapping[str, Sequence[Item]]:
     items = {}
     for name, text in _texts(artifact):
         try:
-            items[name] = family.probe(artifact, Probe(text, _TOKENS)).items
+            items[name] = _telling(family.probe(artifact, Probe(text, _TOKENS)).items, artifact)
         except (InvalidInput, WrongFamily):
             continue
     return items
+
+
+def _telling(items: Sequence[Item], artifact: Artifact) -> Sequence[Item]:
+    """The items; of a pipeline's step that only tells labels, those too that tell how near the other labels were."""
+    if artifact.pipeline.model.can_generate() or not isinstance(items[0].run, Step):
+        return items
+    return [*items, *(replace(item, run=Forward()) for item in items)]
 
 
 def _texts(artifact: Artifact) -> Iterator[tuple[str, str]]:

@@ -9,6 +9,7 @@ from savor.accel.backend import Backend, Batch
 from savor.accel.cache import Cache
 from savor.accel.choice import choose
 from savor.accel.plan import Plan
+from savor.accel.threads import available
 from savor.flavor import saved
 from savor.flavor.artifact import Artifact
 from savor.flavor.errors import InvalidInput, LoadRefused, WrongFamily
@@ -51,7 +52,7 @@ def open_model(model: ModelSettings, settings: Settings, cache: Cache) -> Opened
 
 def plan_of(model: ModelSettings, settings: Settings, cache: Cache) -> Plan:
     """How a model is to be executed, by its settings and those of the server."""
-    threads = model.threads or settings.threads
+    threads = model.threads or settings.threads or available()
     return Plan(cache, model.accel, model.precision, model.provider, threads)
 
 

@@ -76,8 +76,8 @@ def verify(prefixes: Sequence[str], cache_dir: Path | None) -> None:
         for entry in entries:
             try:
                 entry.check(digest)
-            except Damaged as damage:
-                damages[entry.key] = str(damage)
+            except Damaged as error:
+                damages[entry.key] = str(error)
     for entry in entries:
         damage = damages.get(entry.key)
         verdict = line(f"damaged: {damage}", "bold red") if damage else plain("sound", "green")

@@ -62,8 +62,10 @@ def _announce(settings: Settings, port: int) -> None:
 def _prepare_process(settings: Settings) -> None:
     """What must be said before torch and transformers are imported: threads, and that no hub is contacted."""
     os.environ.setdefault("OMP_NUM_THREADS", str(settings.threads or available()))
-    # OpenMP's threads would spin for milliseconds after each piece of work, on the CPUs that all else needs.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if "OMP_WAIT_POLICY" not in os.environ:
+        # By itself OpenMP spins for milliseconds after each piece of work, on CPUs that all else needs. A moment is
+        # enough for the next piece of the same batch to find its threads awake.
+        os.environ.setdefault("GOMP_SPINCOUNT", "3000")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     if not any(model.allow_hub for model in settings.models):
