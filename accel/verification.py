@@ -150,7 +150,8 @@ def _difference(expected: Array, given: Array, scale: float) -> tuple[float, flo
     finite = np.isfinite(expected)
     if not np.array_equal(expected[~finite], given[~finite], equal_nan=True):
         return math.inf, math.inf
-    apart = np.nan_to_num(np.abs(expected[finite].astype(np.float64) - given[finite]) / scale, nan=math.inf)
+    shares = np.abs(expected[finite].astype(np.float64) - given[finite]) / scale
+    apart = np.nan_to_num(shares, nan=math.inf, posinf=math.inf)
     return float(apart.max(initial=0.0)), float(apart.mean()) if apart.size else 0.0
 
 

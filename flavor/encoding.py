@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from savor.flavor.errors import InvalidInput, UnsupportedParameter, Violation
+from savor.flavor.fast_tokens import TRUNCATION, fast_rows, is_plain
 from savor.flavor.item import Row, as_row
 from savor.flavor.options import is_boolean, is_integer
 
@@ -40,6 +41,7 @@ class TextEncoder:
     def __init__(self, tokenizer: Any, max_tokens: int | None) -> None:
         self._tokenizer = tokenizer
         self._lock = threading.Lock()
+        self._is_plain = is_plain(tokenizer)
         self.max_tokens = max_tokens
 
     @contextmanager
@@ -62,17 +64,17 @@ class TextEncoder:
         UnsupportedParameter for an option that the tokenizer does not take.
         """
         with self.borrow() as tokenizer:
-            encoded = self._encode(tokenizer, texts, pairs, self._call_options(options))
-        rows = [as_row({name: encoded[name][index] for name in encoded}) for index in range(len(texts))]
+            rows = self._encode(tokenizer, texts, pairs, self._call_options(options))
         for field, row in zip(fields, rows, strict=True):
             self.check_length(field, len(row["input_ids"]))
         return rows
 
-    def _encode(self, tokenizer: Any, texts: Sequence[str], pairs: Sequence[str] | None, options: Any) -> Any:
+    def _encode(self, tokenizer: Any, texts: Sequence[str], pairs: Sequence[str] | None, options: Any) -> list[Row]:
+        encode = fast_rows if self._is_plain and options.keys() <= TRUNCATION else _wrapped_rows
         try:
-            return tokenizer(list(texts), text_pair=pairs, **options)
-        except (TypeError, ValueError, OverflowError, UnicodeError):
-            # The tokenizer's own words name paths of this host.
+            return encode(tokenizer, texts, pairs, options)
+        except Exception:
+            # Fast tokenizers raise no narrower class for a truncation that leaves nothing; their words name paths here.
             raise UnsupportedParameter.at("parameters", "the tokenizer can't encode the texts with these") from None
 
     def _call_options(self, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -97,6 +99,13 @@ class TextEncoder:
         if self.max_tokens is not None and tokens > self.max_tokens:
             advice = "shorten the text, or set parameters.truncation to true"
             raise InvalidInput.at(field, f"has {tokens} tokens; the model reads {self.max_tokens}: {advice}")
+
+
+def _wrapped_rows(
+    tokenizer: Any, texts: Sequence[str], pairs: Sequence[str] | None, options: Mapping[str, Any]
+) -> list[Row]:
+    encoded = tokenizer(list(texts), text_pair=pairs, **options)
+    return [as_row({name: encoded[name][index] for name in encoded}) for index in range(len(texts))]
 
 
 def check_options(options: Mapping[str, Any]) -> None:

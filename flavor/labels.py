@@ -55,8 +55,9 @@ class Labelling:
         """The labels of one input's logits, shape (labels,)."""
         scores = _FUNCTIONS[self.function](logits.astype(np.float32))
         # Stable, so that equal scores keep the order of the model's labels.
-        best = np.argsort(-scores, kind="stable")[: self.top_k]
-        return tuple(ScoredLabel(self.names[int(index)], float(scores[index])) for index in best)
+        best = (-scores).argsort(kind="stable")[: self.top_k]
+        names, ranked = best.tolist(), scores[best].tolist()
+        return tuple(ScoredLabel(self.names[index], score) for index, score in zip(names, ranked, strict=True))
 
 
 def default_function(config: Any) -> str:

@@ -25,7 +25,7 @@ def classified_item(row: Row, end: int | Sequence[int] | None) -> Item:
     text that spells such a token has more.
     """
     plain = item(row, Forward())
-    ends = int(np.count_nonzero(np.isin(row["input_ids"], [] if end is None else end)))
+    ends = 0 if end is None else int(np.count_nonzero(np.isin(row["input_ids"], end)))
     return replace(plain, alike=(plain.alike, ends))
 
 

@@ -2,13 +2,14 @@
 
 No timer. A batch is what gathered while the backend was busy, so an idle server answers at once. The oldest item is
 always in the next batch, so nobody starves; others join it in order of how near their lengths are, because padding
-costs as much as real tokens, up to a budget of tokens, padding included. Items whose caller has gone are dropped.
+costs as much as real tokens. Of the batches that grow so, within a budget of tokens, the one is taken that has the most
+real tokens for its cost. Items whose caller has gone are dropped.
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from savor.flavor.errors import Overloaded
 from savor.flavor.item import Item
@@ -32,13 +33,13 @@ EntryT = TypeVar("EntryT", bound=Waiting)
 class Budget:
     """The bounds of a batch and of the queue.
 
-    `batch_tokens`: items times the longest of them; one item alone may exceed it. `padding`: the largest share of a
-    batch's tokens that may be padding, 0 to 1. `queue_items`: items that may wait.
+    `batch_tokens`: items times the longest of them; one item alone may exceed it. `overhead_tokens`: what a batch costs
+    beside its tokens, in tokens. `queue_items`: items that may wait.
     """
 
-    batch_tokens: int = 512
+    batch_tokens: int = 256
     batch_items: int = 64
-    padding: float = 0.2
+    overhead_tokens: int = 8
     queue_items: int = 4096
 
 
@@ -105,7 +106,7 @@ class Queue(Generic[EntryT]):
         dead = [place for _, place, entry in lane if place != order and not entry.alive()]
         dropped.extend(self._remove(place) for place in dead)
         at = bisect_left(lane, (seed.item.length, order), key=_position)
-        first, last = _widest_fit([length for length, _, _ in lane], at, self._budget)
+        first, last = _best_fit([length for length, _, _ in lane], at, self._budget)
         return tuple(self._remove(place) for _, place, _ in lane[first : last + 1])
 
 
@@ -113,20 +114,37 @@ def _position(row: tuple[int, int, object] | tuple[int, int]) -> tuple[int, int]
     return row[0], row[1]
 
 
-def _widest_fit(lengths: Sequence[int], at: int, budget: Budget) -> tuple[int, int]:
-    """The first and last index of a run of sorted `lengths` around `at`, grown to the nearer side while it fits."""
+def _best_fit(lengths: Sequence[int], at: int, budget: Budget) -> tuple[int, int]:
+    """The first and last index of the sorted `lengths` around `at` that have the most real tokens for their cost."""
+    runs = _growing(lengths, at, budget)
+    best = max(runs, key=lambda run: run.real / (budget.overhead_tokens + run.padded))
+    return best.first, best.last
+
+
+class _Run(NamedTuple):
+    """Neighbours in length as a batch: `real` tokens, and `padded` with the padding."""
+
+    first: int
+    last: int
+    real: int
+    padded: int
+
+
+def _growing(lengths: Sequence[int], at: int, budget: Budget) -> Iterator[_Run]:
+    """The item at `at` alone, and with one more of those nearest in length at a time, as long as they fit."""
     first = last = at
-    real = lengths[at]
-    while last - first + 1 < budget.batch_items:
+    real = padded = lengths[at]
+    while True:
+        yield _Run(first, last, real, padded)
+        if last - first + 1 == budget.batch_items:
+            return
         for side in _nearer(lengths, first, last, lengths[at]):
-            longest, total = lengths[max(side, last)], real + lengths[side]
-            padded = longest * (last - first + 2)
-            if padded <= budget.batch_tokens and padded - total <= budget.padding * padded:
-                first, last, real = min(first, side), max(last, side), total
+            padded = lengths[max(side, last)] * (last - first + 2)
+            if padded <= budget.batch_tokens:
+                first, last, real = min(first, side), max(last, side), real + lengths[side]
                 break
         else:
-            break
-    return first, last
+            return
 
 
 def _nearer(lengths: Sequence[int], first: int, last: int, length: int) -> Iterable[int]:

@@ -16,16 +16,13 @@ from savor.flavor import table
 from savor.flavor.artifact import Artifact
 from savor.flavor.errors import InvalidInput, NotReady, UnknownModel
 from savor.flavor.family import Family
-from savor.server.batching import Budget
-from savor.server.config import BatchSettings, ModelSettings, Settings
+from savor.server.budget import budget
+from savor.server.config import ModelSettings, Settings
 from savor.server.loading import open_model, warm
 from savor.server.pump import Pump
 from savor.server.resolve import Source
 
 _log = logging.getLogger(__name__)
-
-_CPU_TOKENS, _GPU_TOKENS, _GENERATION_FACTOR = 512, 16_384, 8
-_PADDING = 0.2
 
 ResultT = TypeVar("ResultT")
 
@@ -123,7 +120,7 @@ class Models:
             artifact, info = opened.artifact, opened.backend.info
             families = table.families_of(artifact.saved.family_task, artifact.saved.inference_task)
             generates = await _in_background(warm, families[0], opened)
-            pump = Pump(opened.backend, _budget(entry.settings.batch, generates, info.device), entry.name)
+            pump = Pump(opened.backend, budget(entry.settings.batch, generates, info), entry.name)
             entry.loaded = Loaded(opened.source, artifact, families, pump)
             _log.info(
                 "%s is ready: %s, %s on %s, %s", entry.name, families[0].name, info.name, info.device, info.precision
@@ -153,18 +150,3 @@ def default_name(uri: str) -> str:
     if uri.startswith("models:/"):
         return re.split(r"[@/]", uri.removeprefix("models:/").strip("/"))[0]
     return uri.rstrip("/").rsplit("/", 1)[-1]
-
-
-def _budget(settings: BatchSettings, generates: bool, device: str) -> Budget:
-    """The bounds of a model's batches; what the operator left open depends on what a batch costs.
-
-    A step of generation costs about the same for one sequence as for many: only prompts add up, and their padding is
-    paid for once.
-    """
-    tokens = settings.max_tokens
-    if tokens is None:
-        tokens = (_CPU_TOKENS if device == "cpu" else _GPU_TOKENS) * (_GENERATION_FACTOR if generates else 1)
-    padding = settings.max_padding
-    if padding is None:
-        padding = 1.0 if generates else _PADDING
-    return Budget(tokens, settings.max_items, padding, settings.queue_items)

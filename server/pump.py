@@ -1,12 +1,14 @@
 """Between callers and one backend: admits items, hands batches to the backend's thread, brings rows to their calls.
 
-The event loop never computes and the backend's thread never waits for the loop. What was admitted is answered: when a
-batch fails its items run again one by one, so that only the guilty call fails.
+The event loop never computes and the backend's thread never waits for the loop: it cuts its batches itself, each when
+the one before has ended. What was admitted is answered: when a batch fails its items run again one by one, so that only
+the guilty call fails.
 """
 
 import asyncio
 import contextlib
 import logging
+import threading
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -34,7 +36,7 @@ class Answer:
 
 @dataclass(eq=False)
 class _Job:
-    """The items of one call on their way through the backend. Touched by the event loop alone."""
+    """The items of one call on their way through the backend. Changed by the event loop alone, but for `failing`."""
 
     call: Call
     rows: dict[int, Row]
@@ -45,6 +47,8 @@ class _Job:
     fresh: dict[int, Row] = field(default_factory=dict)
     ended_s: float = 0.0
     run_s: float = 0.0
+    failing: bool = False
+    """Set by the backend's thread, which is ahead of the loop."""
 
     def fail(self, error: Exception) -> None:
         if not self.done.done():
@@ -68,7 +72,8 @@ class _Entry:
     job: _Job
 
     def alive(self) -> bool:
-        return self.job.call.alive() and not self.job.done.done()
+        job = self.job
+        return not job.failing and job.call.alive() and not job.done.done()
 
 
 class Pump:
@@ -77,13 +82,14 @@ class Pump:
     def __init__(self, backend: Backend, budget: Budget, name: str) -> None:
         self.backend = backend
         self._queue: Queue[_Entry] = Queue(budget)
+        self._turn = threading.Condition()
+        """Guards the queue, and tells the backend's thread that it has changed."""
         self._thread = ThreadPoolExecutor(1, f"savor-{name}")
-        self._wake = asyncio.Event()
         self._item_s = 0.01
         """A running mean of the seconds that one item takes, for telling callers when to come back."""
         self._closing = False
         self._loop = asyncio.get_running_loop()
-        self._work = self._loop.create_task(self._run(), name=f"savor-{name}")
+        self._work = self._loop.run_in_executor(self._thread, self._serve)
 
     async def run(self, items: Sequence[Item], call: Call) -> Answer:
         """The rows of all items. Raises what the backend's failure means for this call, or Overloaded."""
@@ -111,8 +117,9 @@ class Pump:
 
     async def close(self) -> None:
         """Answers what was admitted, then frees the backend."""
-        self._closing = True
-        self._wake.set()
+        with self._turn:
+            self._closing = True
+            self._turn.notify()
         await self._work
         await self._loop.run_in_executor(self._thread, self.backend.close)
         self._thread.shutdown()
@@ -127,22 +134,26 @@ class Pump:
         if not items:
             job.done.set_result(None)
         entries = [_Entry(item, index, job) for index, item in enumerate(items)]
-        self._queue.put(entries, min(max(len(self._queue) * self._item_s, 0.05), 30.0))
-        self._wake.set()
+        with self._turn:
+            self._queue.put(entries, min(max(len(self._queue) * self._item_s, 0.05), 30.0))
+            self._turn.notify()
         return job
 
-    async def _run(self) -> None:
-        while True:
-            cut = self._queue.cut()
-            for entry in cut.dropped:
-                entry.job.fail(DeadlinePassed(_TOO_LATE))
-            if cut.batch:
-                await self._loop.run_in_executor(self._thread, self._execute, cut.batch)
-            elif self._closing:
-                return
-            else:
-                self._wake.clear()
-                await self._wake.wait()
+    def _serve(self) -> None:
+        """Cuts and runs batches until the pump closes. On the backend's thread."""
+        while batch := self._next():
+            self._execute(batch)
+
+    def _next(self) -> Sequence[_Entry]:
+        """The next batch, cut at the last moment; none once the pump closes and nobody waits."""
+        with self._turn:
+            while True:
+                cut = self._queue.cut()
+                for entry in cut.dropped:
+                    self._fail(entry.job, DeadlinePassed(_TOO_LATE))
+                if cut.batch or self._closing:
+                    return cut.batch
+                self._turn.wait()
 
     def _execute(self, entries: Sequence[_Entry]) -> None:
         """Runs a batch. On the backend's thread; results go to the loop."""
@@ -154,17 +165,21 @@ class Pump:
                 raise RuntimeError(f"the backend gave {len(rows)} rows for {len(entries)} items")
         except Exception as error:
             if len(entries) == 1:
-                self._loop.call_soon_threadsafe(entries[0].job.fail, _failure(error))
+                self._fail(entries[0].job, _failure(error))
                 return
             _log.warning("a batch of %d items failed, they run again one by one", len(entries), exc_info=error)
             for entry in entries:
                 if entry.alive():
                     self._execute([entry])
                 else:
-                    self._loop.call_soon_threadsafe(entry.job.fail, DeadlinePassed(_TOO_LATE))
+                    self._fail(entry.job, DeadlinePassed(_TOO_LATE))
             return
         spent_s = time.perf_counter() - started_s
         self._loop.call_soon_threadsafe(self._deliver, entries, rows, started_s, spent_s)
+
+    def _fail(self, job: _Job, error: Exception) -> None:
+        job.failing = True
+        self._loop.call_soon_threadsafe(job.fail, error)
 
     def _rows(self, batch: Batch, entries: Sequence[_Entry]) -> Sequence[Row]:
         if not any(entry.job.moved for entry in entries):

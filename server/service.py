@@ -9,7 +9,6 @@ import asyncio
 import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -20,11 +19,13 @@ from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
+from savor.accel.threads import available
 from savor.flavor.artifact import Artifact
 from savor.flavor.errors import DeadlinePassed, InvalidInput, WrongFamily
 from savor.flavor.family import Dialogue, Family, Method, Rpc, Session
 from savor.flavor.item import Prepared
 from savor.server import status, wire
+from savor.server.background import Background
 from savor.server.call import Call
 from savor.server.ear import Ear
 from savor.server.models import Loaded, ModelInService, Models
@@ -34,7 +35,7 @@ ResultT = TypeVar("ResultT")
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
-_PREPARE_THREADS = 4
+_MOST_THREADS = 4
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class FamilyService:
     def __init__(self, models: Models, default_timeout_s: float) -> None:
         self._models = models
         self._default_timeout_s = default_timeout_s
-        self._threads = ThreadPoolExecutor(_PREPARE_THREADS, "savor-prepare")
+        self._background = Background(min(available(), _MOST_THREADS), "savor-prepare")
 
     def handler(self, family: Family) -> grpc.GenericRpcHandler:
         """The gRPC handler of a family's service."""
@@ -100,7 +101,7 @@ class FamilyService:
 
     def close(self) -> None:
         """Ends the threads that prepare and decode."""
-        self._threads.shutdown()
+        self._background.close()
 
     def _rpc_handler(self, route: Route) -> Any:
         # Requests come as bytes, for gRPC would answer with UNKNOWN and a class name where they are no message.
@@ -228,7 +229,7 @@ class FamilyService:
         return _sealed(response, times, ready)
 
     def _off_loop(self, function: Callable[..., ResultT], *arguments: Any) -> asyncio.Future[ResultT]:
-        return asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
+        return self._background.run(function, *arguments)
 
 
 def _sealed(response: Any, times: _Times, ready: _Ready) -> Message:

@@ -5,7 +5,7 @@ TextClassificationPipeline; MLflow's default of one label holds unless the reque
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from savor.flavor import labels
@@ -63,7 +63,8 @@ def prepare(request: ClassifyTextRequest, artifact: Artifact) -> Prepared:
     options, warnings = artifact.options(request.parameters)
     decoding = _Decoding(_labelling(request.top_k, options, artifact))
     rows = _encode(request.inputs, options, artifact)
-    items = tuple(classified_item(row, artifact.pipeline.model.config.eos_token_id) for row in rows)
+    end = artifact.pipeline.model.config.eos_token_id
+    items = tuple(classified_item(row, end) for row in rows)
     return Prepared(items, decoding, warnings)
 
 
@@ -92,16 +93,22 @@ def _encode_one(given: TextClassificationInput, field: str, options: Mapping[str
 
 def _labelling(top_k: int | None, options: dict[str, Any], artifact: Artifact) -> Labelling:
     """Takes the options that shape scores and labels out of `options`; what stays is the tokenizer's."""
-    config = artifact.pipeline.model.config
+    default = artifact.once(_default)
     options.pop("batch_size", None)
-    every = options.pop("return_all_scores", getattr(config, "return_all_scores", False))
+    every = options.pop("return_all_scores", default.top_k is None)
     # A null asks for all labels here, where the pipelines of sounds and images have it for no value.
     every = every or options.get("top_k", 1) is None
     own = {name: options.pop(name) for name in labels.RULES if name in options}
     check_values(own, labels.RULES)
+    return labels.labelling(top_k, own, replace(default, top_k=None if every else 1))
+
+
+def _default(artifact: Artifact) -> Labelling:
+    """What the model's configuration says."""
+    config = artifact.pipeline.model.config
     # The pipelines of sounds and images know no regression.
     function = "none" if config.problem_type == "regression" else labels.default_function(config)
-    return labels.labelling(top_k, own, Labelling(function, None if every else 1, config.id2label))
+    return Labelling(function, None if getattr(config, "return_all_scores", False) else 1, config.id2label)
 
 
 def _probe(artifact: Artifact, probe: Probe = Probe()) -> Prepared:

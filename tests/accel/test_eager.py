@@ -12,7 +12,7 @@ import transformers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from savor.accel.backend import RefusedOptions
+from savor.accel.backend import BackendInfo, RefusedOptions
 from savor.accel.eager import EagerBackend
 from savor.flavor import generation, replies
 from savor.flavor.artifact import Artifact
@@ -217,7 +217,7 @@ def test_halves_are_widened() -> None:
     model = artifact("encoder", dtype="bfloat16")
     items = _features(TEXTS, model)
     with running(model) as backend:
-        assert backend.info.dtype == "bfloat16"
+        assert backend.info.precision == "bf16"
         rows, full = together(backend, items), together(EagerBackend(artifact("encoder")), items)
     for row, exact in zip(rows, full, strict=True):
         assert row["output"].dtype == np.float32
@@ -225,9 +225,9 @@ def test_halves_are_widened() -> None:
 
 
 def test_what_a_backend_says_of_itself() -> None:
-    with running(artifact("classifier")) as backend:
-        assert (backend.info.name, backend.info.device, backend.info.dtype) == ("eager", "cpu", "float32")
-        assert backend.info.not_compiled_reason
+    backend = EagerBackend(artifact("classifier"), "as asked")
+    assert backend.info == BackendInfo("eager", "cpu", "fp32", not_compiled_reason="as asked")
+    backend.close()
 
 
 REFUSED = [

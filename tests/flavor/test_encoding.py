@@ -125,6 +125,13 @@ def test_what_the_tokenizer_does_not_take_is_refused(options: dict[str, Any]) ->
         _encoder(16).encode(["a"], ["inputs[0]"], options)
 
 
+@pytest.mark.parametrize("option", [{}, {"return_attention_mask": True}], ids=["the fast way", "the wrapper's"])
+def test_a_truncation_that_leaves_nothing_of_a_text_is_refused(option: dict[str, Any]) -> None:
+    options = {"truncation": "only_first", "max_length": 8, **option}
+    with pytest.raises(UnsupportedParameter, match="can't encode"):
+        _encoder(64).encode(["a"], ["inputs[0]"], options, [LONG])
+
+
 TAKEN: dict[str, list[Any]] = {
     "truncation": [True, False, "longest_first", "only_first", "only_second", "do_not_truncate", None],
     "padding": [True, False, "longest", "max_length", "do_not_pad", None],

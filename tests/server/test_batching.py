@@ -13,7 +13,7 @@ from savor.flavor.errors import Overloaded
 from savor.flavor.item import Forward, Generate, Item
 from savor.server.batching import Budget, Cut, Queue
 
-WIDE = Budget(batch_tokens=10_000, batch_items=1_000, padding=1.0, queue_items=10_000)
+WIDE = Budget(batch_tokens=10_000, batch_items=1_000, overhead_tokens=100_000, queue_items=10_000)
 
 
 @dataclass(eq=False)
@@ -49,16 +49,19 @@ def _tokens(batch: Sequence[Entry]) -> int:
 
 
 def _fits(batch: Sequence[Entry], budget: Budget) -> bool:
-    padding = _tokens(batch) - sum(entry.item.length for entry in batch)
-    within = _tokens(batch) <= budget.batch_tokens and len(batch) <= budget.batch_items
-    return within and padding <= budget.padding * _tokens(batch)
+    return _tokens(batch) <= budget.batch_tokens and len(batch) <= budget.batch_items
+
+
+def _worth(batch: Sequence[Entry], budget: Budget) -> float:
+    """Real tokens for what the batch costs."""
+    return sum(entry.item.length for entry in batch) / (budget.overhead_tokens + _tokens(batch))
 
 
 _BUDGETS = st.builds(
     Budget,
     batch_tokens=st.integers(1, 60),
     batch_items=st.integers(1, 6),
-    padding=st.sampled_from([0.0, 0.1, 0.2, 0.5, 1.0]),
+    overhead_tokens=st.sampled_from([0, 1, 10, 100_000]),
     queue_items=st.just(10_000),
 )
 _ENTRIES = st.lists(
@@ -93,6 +96,7 @@ def test_the_rules_of_every_cut(budget: Budget, arrivals: list[list[Entry]]) -> 
         assert len({(entry.item.run, entry.item.alike) for entry in cut.batch}) <= 1, "lanes never mix"
         assert oldest is None or oldest in cut.batch, "the oldest is always in the next batch"
         assert len(cut.batch) <= 1 or _fits(cut.batch, budget), "a batch of several is within its budget"
+        assert not cut.batch or _worth(cut.batch, budget) >= _worth([oldest], budget), "nobody joins at a loss"
         taken = [*cut.batch, *cut.dropped]
         assert len(set(map(id, taken))) == len(taken)
         assert all(entry in waiting for entry in taken), "each is cut once"
@@ -103,7 +107,9 @@ def test_the_rules_of_every_cut(budget: Budget, arrivals: list[list[Entry]]) -> 
 
 @settings(deadline=None)
 @given(_BUDGETS, _ENTRIES)
-def test_a_batch_leaves_nobody_behind_who_was_next_and_would_have_fitted(budget: Budget, entries: list[Entry]) -> None:
+def test_a_batch_leaves_nobody_behind_who_was_next_and_would_have_been_worth_it(
+    budget: Budget, entries: list[Entry]
+) -> None:
     alive = [entry for entry in entries if entry.looks is None]
     batch = _queue(entries, budget).cut().batch
     if not batch:
@@ -111,12 +117,12 @@ def test_a_batch_leaves_nobody_behind_who_was_next_and_would_have_fitted(budget:
         return
     lane = (batch[0].item.run, batch[0].item.alike)
     left = [e for e in alive if (e.item.run, e.item.alike) == lane and e not in batch]
-    lengths = [entry.item.length for entry in batch]
-    for nearest in (
-        max((e for e in left if e.item.length <= min(lengths)), key=lambda e: e.item.length, default=None),
-        min((e for e in left if e.item.length >= max(lengths)), key=lambda e: e.item.length, default=None),
-    ):
-        assert nearest is None or not _fits([*batch, nearest], budget)
+    lengths, oldest = [entry.item.length for entry in batch], alive[0].item.length
+    shorter = max((e for e in left if e.item.length <= min(lengths)), key=lambda e: e.item.length, default=None)
+    longer = min((e for e in left if e.item.length >= max(lengths)), key=lambda e: e.item.length, default=None)
+    beside = sorted((e for e in (shorter, longer) if e), key=lambda e: abs(e.item.length - oldest))
+    wider = next(([*batch, entry] for entry in beside if _fits([*batch, entry], budget)), None)
+    assert wider is None or _worth(wider, budget) <= _worth(batch, budget)
 
 
 @settings(deadline=None)
@@ -148,13 +154,13 @@ def test_everything_that_gathered_goes_together() -> None:
 
 
 def test_the_oldest_goes_first_whatever_its_length() -> None:
-    queue = _queue([_entry(90), *[_entry(2) for _ in range(50)]], Budget(batch_tokens=100, padding=0.2))
+    queue = _queue([_entry(90), *[_entry(2) for _ in range(50)]], Budget(batch_tokens=100))
     assert _lengths(queue.cut()) == [90]
     assert _lengths(queue.cut()) == [2] * 50
 
 
 def test_nobody_starves_though_others_keep_coming() -> None:
-    queue = _queue([_entry(1), _entry(90)], Budget(batch_tokens=100, padding=0.0))
+    queue = _queue([_entry(1), _entry(90)], Budget(batch_tokens=100, overhead_tokens=0))
     for _ in range(2):
         queue.put([_entry(1)] * 5, 1.0)
         if 90 in (lengths := _lengths(queue.cut())):
@@ -164,19 +170,40 @@ def test_nobody_starves_though_others_keep_coming() -> None:
 
 
 def test_those_nearest_in_length_join_first() -> None:
-    queue = _queue([_entry(10), _entry(4), _entry(12), _entry(30), _entry(11)], Budget(batch_items=3, padding=1.0))
+    queue = _queue(
+        [_entry(10), _entry(4), _entry(12), _entry(30), _entry(11)], Budget(batch_items=3, overhead_tokens=1000)
+    )
     assert _lengths(queue.cut()) == [10, 11, 12]
     assert _lengths(queue.cut()) == [4, 30]
 
 
 def test_padding_counts_as_tokens() -> None:
-    queue = _queue([_entry(10), _entry(1), _entry(1)], Budget(batch_tokens=20, padding=1.0))
+    queue = _queue([_entry(10), _entry(1), _entry(1)], Budget(batch_tokens=20, overhead_tokens=1000))
     assert _lengths(queue.cut()) == [1, 10]
 
 
-def test_a_share_of_padding_is_the_most() -> None:
-    queue = _queue([_entry(10), _entry(8), _entry(5)], Budget(padding=0.1))
-    assert _lengths(queue.cut()) == [8, 10]
+OVERHEADS = [
+    # 10 / (0 + 10) is more than (10 + 8) / (0 + 20): padding is all loss where a batch costs nothing of its own.
+    pytest.param(0, [10], id="none"),
+    # 18 / (10 + 20) = 0.60 is more than 10 / (10 + 10) = 0.50, and than 23 / (10 + 30) = 0.57.
+    pytest.param(10, [8, 10], id="some"),
+    pytest.param(1000, [5, 8, 10], id="much"),
+]
+
+
+@pytest.mark.parametrize(("overhead", "lengths"), OVERHEADS)
+def test_padding_is_worth_what_another_batch_would_cost(overhead: int, lengths: list[int]) -> None:
+    queue = _queue([_entry(10), _entry(8), _entry(5)], Budget(overhead_tokens=overhead))
+    assert _lengths(queue.cut()) == lengths
+
+
+def test_a_loss_is_no_reason_to_stop_looking() -> None:
+    """The nearest in length is a loss beside the oldest alone, and none in the batch that comes of looking further."""
+    queue = _queue(
+        [_entry(20), _entry(15), *[_entry(27) for _ in range(9)]], Budget(batch_tokens=500, overhead_tokens=5)
+    )
+    assert 35 / (5 + 40) < 20 / (5 + 20) < (35 + 9 * 27) / (5 + 11 * 27)
+    assert _lengths(queue.cut()) == [15, 20, *[27] * 9]
 
 
 def test_one_item_alone_may_exceed_the_budget() -> None:
