@@ -144,7 +144,15 @@ class OnnxBackend(EagerBackend):
     def __init__(self, artifact: Artifact, runtime: Runtime, precision: str, report: Report | None = None) -> None:
         super().__init__(artifact, threads=runtime.threads)
         self._session = getattr(artifact.pipeline.model, "session", None) if runtime.provider == "cpu" else None
-        self.info = BackendInfo("onnx", runtime.device, precision, provider=runtime.execution_provider, report=report)
+        self.info = BackendInfo(
+            name="onnx",
+            device=runtime.device,
+            precision=precision,
+            provider=runtime.execution_provider,
+            # Dynamic quantization scales activations by the largest of the whole batch.
+            alone=precision == "int8",
+            report=report,
+        )
 
     def _outputs(self, arrays: Mapping[str, Array], names: Sequence[str]) -> dict[str, Array]:
         if self._session is None:
