@@ -43,8 +43,9 @@ format: .venv/.ready ## Format code and protos.
 stubs: .venv/.ready ## Generate the stubs beside the protos.
 	buf generate
 
-bench: .venv/.ready ## Measure Savor beside mlflow models serve; writes docs/performance.md.
-	$(BIN)/python -m benchmarks.versus_mlflow --write
+bench: .venv/.ready ## Measure Savor beside its limit and its peers (40 minutes); writes docs/performance.md.
+	-$(BIN)/python -m benchmarks peers --setup
+	$(BIN)/python -m benchmarks all
 
 clean: ## Remove what make made, downloaded weights kept.
 	rm -rf .venv .demo .cache/test-models *.egg-info

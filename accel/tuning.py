@@ -1,5 +1,6 @@
 """Which ways of running a model there are on this machine, and how fast one of them is. Nothing is chosen here."""
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Speed:
-    """Of the fastest pass over all batches: items and generated tokens a second; and seconds of one item alone."""
+    """Items and generated tokens a second in batches, and the seconds of one item alone."""
 
     items_per_s: float
     tokens_per_s: float
@@ -69,17 +70,16 @@ def _has_bf16() -> bool:
 def measure(backend: Backend, batches: Sequence[Batch], seconds: float) -> Speed:
     """The speed of a backend: one pass over the batches at least, and as many as fit into some seconds.
 
-    Others on the same machine only make it slower, so the fastest pass is the one to compare.
+    Others on the same machine only make it slower, so each batch counts as it was at its fastest.
     """
     every = [_alone(batch, place) for batch in batches for place in range(len(batch.items))]
     alone = sorted(every, key=lambda batch: batch.items[0].length)[len(every) // 2]
     # Shapes that it has not seen cost compilers and memory pools more than the next time.
     for batch in (alone, max(batches, key=_tokens_in)):
         backend.run(batch)
-    alone_s = min(took_s for took_s, _ in _passes(backend, [alone], seconds / 4))
-    passes = list(_passes(backend, batches, seconds))
-    fastest_s, tokens = min(passes)
-    return Speed(len(every) / fastest_s, tokens / fastest_s, alone_s)
+    alone_s, _ = _fastest(backend, [alone], seconds / 4)
+    all_s, tokens = _fastest(backend, batches, seconds)
+    return Speed(len(every) / all_s, tokens / all_s, alone_s)
 
 
 def _alone(batch: Batch, place: int) -> Batch:
@@ -90,16 +90,17 @@ def _tokens_in(batch: Batch) -> int:
     return len(batch.items) * max(item.length for item in batch.items)
 
 
-def _passes(backend: Backend, batches: Sequence[Batch], seconds: float) -> Iterator[tuple[float, int]]:
-    """The seconds that each pass took, and the tokens it generated."""
+def _fastest(backend: Backend, batches: Sequence[Batch], seconds: float) -> tuple[float, int]:
+    """The seconds that all batches take, each at its fastest, and the tokens that they generate."""
+    fastest_s, tokens = [math.inf] * len(batches), [0] * len(batches)
     begun_s = time.perf_counter()
-    while True:
-        started_s = time.perf_counter()
-        tokens = sum(_generated(row) for batch in batches for row in backend.run(batch))
-        ended_s = time.perf_counter()
-        yield ended_s - started_s, tokens
-        if ended_s - begun_s >= seconds:
-            return
+    while math.inf in fastest_s or time.perf_counter() - begun_s < seconds:
+        for place, batch in enumerate(batches):
+            started_s = time.perf_counter()
+            rows = backend.run(batch)
+            fastest_s[place] = min(fastest_s[place], time.perf_counter() - started_s)
+            tokens[place] = sum(map(_generated, rows))
+    return sum(fastest_s), sum(tokens)
 
 
 def _generated(row: Row) -> int:

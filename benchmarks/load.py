@@ -9,13 +9,16 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from statistics import median
+from typing import Generic, TypeVar
 
-from benchmarks.answers import Answer, Expected
-from benchmarks.target import CallFailed
-
-Call = Callable[[Sequence[str]], Awaitable[Sequence[Answer]]]
+from benchmarks.plan import Pace
+from benchmarks.servers.target import CallFailed
 
 _MAX_CALLS, _MAX_PROBLEMS, _OVERTIME_S = 1_000_000, 10, 60.0
+
+Input = TypeVar("Input")
+Output = TypeVar("Output")
 
 
 @dataclass(frozen=True)
@@ -31,41 +34,53 @@ class Scenario:
 
 
 @dataclass(frozen=True)
-class Pace:
-    """Seconds of load before the measurement, and seconds of the measurement."""
+class Work(Generic[Input, Output]):
+    """What is called with what. `problem` says what is wrong with the answers to some inputs, None for nothing."""
 
-    warm_up_s: float
-    duration_s: float
+    call: Callable[[Sequence[Input]], Awaitable[Sequence[Output]]]
+    inputs: Iterator[Input]
+    problem: Callable[[Sequence[Input], Sequence[Output]], str | None]
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """What came back while it was measured. Latencies are those of calls, sorted; problems are of the warm-up too."""
+    """What came back while it was measured. Latencies are those of calls, sorted; problems are of the warm-up too.
+
+    A text is whatever a call has several of: a recording counts as one.
+    """
 
     texts_per_s: float
     latencies_s: tuple[float, ...]
     problems: tuple[str, ...]
 
     def percentile_s(self, percent: float) -> float:
-        """The latency that so many percent of the calls did not exceed; not a number where there were none."""
-        if not self.latencies_s:
-            return math.nan
-        return self.latencies_s[max(math.ceil(len(self.latencies_s) * percent / 100), 1) - 1]
+        """See `percentile`."""
+        return percentile(self.latencies_s, percent)
 
 
-async def measure(call: Call, scenario: Scenario, texts: Iterator[str], expected: Expected, pace: Pace) -> Measurement:
-    """Puts a scenario's load on a target. The calls that end in the measured time count, wherever they began.
+def percentile(ordered: Sequence[float], percent: float) -> float:
+    """The value that so many percent of the sorted ones do not exceed; not a number where there are none."""
+    return ordered[max(math.ceil(len(ordered) * percent / 100), 1) - 1] if ordered else math.nan
+
+
+def middle(measurements: Sequence[Measurement], percent: float) -> float:
+    """The median over measurements of a percentile of each, in seconds."""
+    return median(each.percentile_s(percent) for each in measurements)
+
+
+async def measure(work: Work[Input, Output], scenario: Scenario, pace: Pace) -> Measurement:
+    """Puts a scenario's load on a server. The calls that end in the measured time count, wherever they began.
 
     Where none ends in that time it goes on until one does.
     """
-    run = _Run(call, scenario, texts, expected, pace)
+    run = _Run(work, scenario, pace)
     await asyncio.gather(*(run.caller() for _ in range(scenario.callers)))
     return run.measurement()
 
 
-class _Run:
-    def __init__(self, call: Call, scenario: Scenario, texts: Iterator[str], expected: Expected, pace: Pace) -> None:
-        self._call, self._scenario, self._texts, self._expected = call, scenario, texts, expected
+class _Run(Generic[Input, Output]):
+    def __init__(self, work: Work[Input, Output], scenario: Scenario, pace: Pace) -> None:
+        self._work, self._scenario = work, scenario
         self._measured_s = pace.duration_s
         self._begins_s = time.perf_counter() + pace.warm_up_s
         self._ends_s = self._begins_s + pace.duration_s
@@ -76,21 +91,21 @@ class _Run:
     async def caller(self) -> None:
         while self._goes_on():
             self._calls += 1
-            await self._call_once(list(islice(self._texts, self._scenario.texts_per_call)))
+            await self._call_once(list(islice(self._work.inputs, self._scenario.texts_per_call)))
 
     def _goes_on(self) -> bool:
         bounded = self._calls < _MAX_CALLS and len(self._problems) < _MAX_PROBLEMS
         return bounded and time.perf_counter() < self._ends_s + (0 if self._latencies_s else _OVERTIME_S)
 
-    async def _call_once(self, texts: Sequence[str]) -> None:
+    async def _call_once(self, inputs: Sequence[Input]) -> None:
         started_s = time.perf_counter()
         try:
-            answers = await self._call(texts)
+            answers = await self._work.call(inputs)
         except CallFailed as failure:
             self._problems.append(str(failure))
             return
         ended_s = time.perf_counter()
-        if problem := self._expected.problem(texts, answers):
+        if problem := self._work.problem(inputs, answers):
             self._problems.append(problem)
         elif self._begins_s <= ended_s and (ended_s <= self._ends_s or not self._latencies_s):
             self._latencies_s.append(ended_s - started_s)
@@ -98,4 +113,5 @@ class _Run:
 
     def measurement(self) -> Measurement:
         texts = len(self._latencies_s) * self._scenario.texts_per_call
-        return Measurement(texts / self._measured_s, tuple(sorted(self._latencies_s)), tuple(self._problems))
+        latencies_s = tuple(round(latency_s, 6) for latency_s in sorted(self._latencies_s))
+        return Measurement(texts / self._measured_s, latencies_s, tuple(self._problems))

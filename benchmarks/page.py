@@ -1,28 +1,28 @@
-"""The section of a page that is written by the benchmark; what people wrote around its markers stays as it is."""
+"""The sections of a page that are written by the benchmarks; what people wrote around their markers stays as it is."""
 
 from pathlib import Path
 
-BEGIN, END = "<!-- benchmark: begin -->", "<!-- benchmark: end -->"
-
 
 class MarkersMissing(ValueError):
-    """A page without one pair of markers. The text says which page."""
+    """A page without one pair of markers. The text says which page, and which markers."""
 
 
-def rewrite(page: Path, section: str) -> None:
-    """Puts a section between the markers of a page. Raises MarkersMissing, and changes nothing, where they are not."""
-    page.write_text(replaced(page.read_text(encoding="utf-8"), section, str(page)), encoding="utf-8")
+def rewrite(page: Path, name: str, section: str) -> None:
+    """Puts a section between its markers. Raises MarkersMissing, and changes nothing, where they are not there."""
+    text = page.read_text(encoding="utf-8")
+    page.write_text(replaced(text, name, section, str(page)), encoding="utf-8")
 
 
-def check(page: Path) -> None:
-    """Raises MarkersMissing where `rewrite` would."""
-    replaced(page.read_text(encoding="utf-8"), "", str(page))
-
-
-def replaced(text: str, section: str, name: str) -> str:
-    """The text with the section between its markers. `name` is what an error calls it."""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
+def replaced(text: str, name: str, section: str, page: str) -> str:
+    """The text with the section between the markers of its name. `page` is what an error calls the text."""
+    opening, closing = markers(name)
+    before, begin, rest = text.partition(opening)
+    _, end, after = rest.partition(closing)
     if not begin or not end:
-        raise MarkersMissing(f"{name} needs a line {BEGIN} and, below it, a line {END}")
+        raise MarkersMissing(f"{page} needs a line {opening} and, below it, a line {closing}")
     return f"{before}{begin}\n\n{section}\n\n{end}{after}"
+
+
+def markers(name: str) -> tuple[str, str]:
+    """The lines between which the section of a name stands."""
+    return f"<!-- {name}: begin -->", f"<!-- {name}: end -->"

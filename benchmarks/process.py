@@ -13,7 +13,7 @@ from typing import Any
 from benchmarks.cores import Cores
 
 HOST = "127.0.0.1"
-_START_S, _STOP_S = 600.0, 30.0
+_START_S, _STOP_S = 300.0, 30.0
 
 
 class StartFailed(Exception):
@@ -25,20 +25,21 @@ class ServerProcess:
 
     def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
         self._process = process
-        self._log = log
+        self.log = log
 
     @classmethod
-    async def start(cls, command: Sequence[str], cores: Cores, log: Path) -> "ServerProcess":
-        """Starts a module of this interpreter, `python -m command`."""
+    async def start(
+        cls, command: Sequence[str], cores: Cores, log: Path, extra: Mapping[str, str] | None = None
+    ) -> "ServerProcess":
+        """Starts a program on the servers' cores, with `extra` added to the environment that all servers get."""
+        log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("wb") as output, cores.inherited_by_servers():
             process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
                 *command,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                env={**os.environ, **environment(cores.threads)},
+                env={**os.environ, **environment(cores.threads), **(extra or {})},
                 start_new_session=True,
             )
         return cls(process, log)
@@ -53,7 +54,7 @@ class ServerProcess:
             return
         waiting.cancel()
         reason = "ended" if ended.done() else f"did not answer within {_START_S:g} s"
-        raise StartFailed(f"{self._log.stem} {reason}:\n{self._last_lines()}")
+        raise StartFailed(f"{self.log.stem} {reason}:\n{self._last_lines()}")
 
     async def stop(self) -> None:
         """Asks the session to end, and kills what is left of it after a while."""
@@ -63,19 +64,25 @@ class ServerProcess:
         self._signal(signal.SIGKILL)
         await self._process.wait()
 
+    def rss_bytes(self) -> int:
+        """The memory that the process holds now. Raises OSError where the system does not tell."""
+        lines = Path(f"/proc/{self._process.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS:"))
+
     def _signal(self, number: signal.Signals) -> None:
         # The whole session: `mlflow models serve` is a parent that does not take its worker along.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, number)
 
     def _last_lines(self) -> str:
-        return "\n".join(self._log.read_text(errors="replace").splitlines()[-15:])
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
 
 
 def environment(threads: int) -> Mapping[str, str]:
-    """What both servers are told: so many threads, no hub, no telemetry, and this interpreter's programs first."""
+    """What all servers are told: so many threads, no hub, no telemetry, and this interpreter's programs first."""
     return {
         "OMP_NUM_THREADS": str(threads),
+        "OPENBLAS_NUM_THREADS": str(threads),
         "SAVOR_THREADS": str(threads),
         "SAVOR_SERVER__DRAIN_DELAY_S": "0",
         "TOKENIZERS_PARALLELISM": "false",

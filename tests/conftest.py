@@ -1,4 +1,4 @@
-"""What every test may use: no hub, quiet libraries, and servers with real models behind real channels."""
+"""What every test may use: no hub, quiet libraries, a cache of compiled models, and servers with real models behind real channels."""
 
 import os
 
@@ -12,7 +12,11 @@ import hypothesis
 import pytest
 
 from savor.client import Client, connect
+from tests import compiling
 from tests.serving import Serving
+
+# In this process and in those that tests start: nobody's own cache is touched, and one export serves all.
+os.environ["SAVOR_CACHE__DIR"] = str(compiling.FOLDER)
 
 # CI tries the same examples each time, so that what fails there fails for its own change; elsewhere they vary.
 hypothesis.settings.register_profile("savor", deadline=None, derandomize=bool(os.environ.get("CI")))

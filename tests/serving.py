@@ -18,11 +18,17 @@ from tests import tiny_models
 
 
 class Serving:
-    """A server in this process; `models` are recipes of tiny_models or paths, `settings` override each model's."""
+    """A server in this process; `models` are recipes of tiny_models or paths, `settings` override each model's.
+
+    Models run eager where the settings do not say otherwise: most tests are about what holds for every backend.
+    """
 
     def __init__(self, models: Sequence[str], settings: Mapping[str, Any] | None = None) -> None:
         flags = {
-            "models": [{"uri": str(folder(name)), "name": Path(name).name, "accel": "eager", **(settings or {})} for name in models],
+            "models": [
+                {"uri": str(folder(name)), "name": Path(name).name, "accel": "eager", **(settings or {})}
+                for name in models
+            ],
             "server": {"port": 0, "drain_delay_s": 0, "grace_s": 5},
         }
         self._settings = read_settings(None, flags)
@@ -89,8 +95,8 @@ class Process:
 
 @contextmanager
 def process(*arguments: str, environment: Mapping[str, str] | None = None):  # type: ignore[no-untyped-def]
-    """Runs `savor serve` with these arguments on a free port until the block ends; yields a Process."""
-    command = [sys.executable, "-m", "savor.server", "serve", "--port", "0", *arguments]
+    """Runs `savor serve`, models eager, with these arguments on a free port until the block ends; yields a Process."""
+    command = [sys.executable, "-m", "savor.server", "serve", "--port", "0", "--accel", "eager", *arguments]
     with subprocess.Popen(
         command, stderr=subprocess.PIPE, text=True, env={**os.environ, **(environment or {}), "COLUMNS": "200"}
     ) as popen:

@@ -140,8 +140,9 @@ def list_models(
     run(model, Connection(server, timeout_s, ca, cert, key), detail=detail, as_json=as_json)
 
 
-for _command in (saved_models.log, saved_models.inspect, saved_models.persist):
+for _command in (saved_models.log, saved_models.inspect, saved_models.persist, saved_models.tune):
     app.command()(_command)
+app.command(name="compile")(saved_models.compile_)
 app.add_typer(cache.app, name="cache")
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from savor.server.cli.execution import execution
 from savor.server.cli.facts import Fact, first_line, listed, saved_by, sheet
 from savor.server.cli.json_lines import print_line, to_json
 from savor.server.cli.screen import open_screen, plain
@@ -58,7 +59,7 @@ def _facts(described: "Description") -> Iterator[Fact]:
     yield "template", saved.prompt_template or ""
     yield "model_config", listed(f"{key} = {to_json(value)}" for key, value in described.config.items())
     yield "base model", str(saved.base or "")
-    yield "runs on", f"eager, {saved.dtype or 'the type of its weights'}"
+    yield from execution(described).facts()
     yield "saved by", saved_by(saved.mlflow_version, saved.transformers_version)
     yield "model card", _card(described)
     yield "licence", _license(described)
@@ -80,6 +81,7 @@ def _record(described: "Description") -> dict[str, Any]:
         "prompt_template": saved.prompt_template or "",
         "model_config": described.config,
         "dtype": saved.dtype,
+        **execution(described).record(),
         "mlflow_version": saved.mlflow_version,
         "transformers_version": saved.transformers_version,
         "model_card": _card(described),

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from rich.console import Group, RenderableType
+from rich.console import RenderableType
 from rich.table import Column, Table
 from rich.text import Text
 
@@ -30,7 +30,8 @@ def run(model: str | None, connection: Connection, *, detail: bool, as_json: boo
     elif model is None and not detail:
         screen.out.print(_list(screen, models))
     else:
-        screen.out.print(Group(*(_detail(each) for each in models)))
+        for number, each in enumerate(models):
+            screen.out.print(*([""] if number else []), _detail(each), sep="\n")
 
 
 def _list(screen: Screen, models: Iterable[Model]) -> Table:

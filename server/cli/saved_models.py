@@ -1,5 +1,6 @@
 """The commands on saved models: logging one, looking at one, and giving one its weights. `app` registers them."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,6 +12,7 @@ Allow = Annotated[
     typer.Option("--allow", metavar="SWITCH", help="What it may do: code, loader, remote_code, pickle, hub."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N. [default: auto]")]
 
 
 def log(
@@ -63,3 +65,49 @@ def persist(model: Model, allow: Allow = None, tracking_uri: TrackingUri = None)
     from savor.server.cli.persist import run
 
     run(model, allow or [], tracking_uri)
+
+
+def compile_(
+    model: Model,
+    precision: Annotated[str | None, typer.Option(help="fp32, fp16 or int8. [default: as saved]")] = None,
+    device: Device = None,
+    provider: Annotated[
+        str | None, typer.Option(help="ONNX Runtime's provider: cpu, cuda or tensorrt. [default: the device's]")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Copy graphs and report into this folder.")] = None,
+    attach: Annotated[
+        bool, typer.Option("--attach", help="Store graphs and report with the model, for every server that fetches it.")
+    ] = False,
+    allow: Allow = None,
+    tracking_uri: TrackingUri = None,
+    as_json: Json = False,
+) -> None:
+    """Export a model to ONNX, verify it against the eager one and keep it for servers; exit with 1 where it fails."""
+    from savor.server.cli.compile import CompileRequest, run
+
+    request = CompileRequest(model, precision, device, provider, allow or [], out, attach)
+    run(request, tracking_uri, as_json=as_json)
+
+
+def tune(
+    model: Model,
+    tolerance: Annotated[
+        float | None,
+        typer.Option(min=0, help="The difference from eager fp32 to allow, a share. [default: each precision's own]"),
+    ] = None,
+    texts: Annotated[Path | None, typer.Option(metavar="FILE", help="Texts to measure with, one a line.")] = None,
+    seconds: Annotated[float, typer.Option(min=0.1, help="Seconds to measure each way for.")] = 5.0,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", "-c", exists=True, dir_okay=False, help="A TOML file to set the fastest in."),
+    ] = None,
+    device: Device = None,
+    allow: Allow = None,
+    tracking_uri: TrackingUri = None,
+    as_json: Json = False,
+) -> None:
+    """Measure a model with every backend and precision of this machine, and choose the fastest that is exact enough."""
+    from savor.server.cli.tune import TuneRequest, run
+
+    request = TuneRequest(model, tolerance, texts, seconds, device, config, allow or [])
+    run(request, tracking_uri, as_json=as_json)

@@ -22,6 +22,16 @@ def test_an_answer_within_the_tolerance_is_none() -> None:
     assert EXPECTED.problem(["a", "b"], [Answer("good", 0.9004), Answer("bad", 0.6996)]) is None
 
 
+def test_near_a_tie_the_other_label_is_the_same_answer() -> None:
+    near = Expected({"a": Answer("good", 0.5002)})
+    assert near.problem(["a"], [Answer("bad", 0.5003)]) is None
+    assert near.problem(["a"], [Answer("bad", 0.6)])
+
+
+def test_a_wider_tolerance_lets_more_pass() -> None:
+    assert EXPECTED.within(0.1).problem(["a"], [Answer("good", 0.95)]) is None
+
+
 def test_a_score_that_is_no_number_is_a_problem() -> None:
     assert EXPECTED.problem(["a"], [Answer("good", float("nan"))])
 

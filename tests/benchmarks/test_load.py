@@ -6,8 +6,9 @@ from itertools import cycle
 import pytest
 
 from benchmarks.answers import Answer, Expected
-from benchmarks.load import Call, Measurement, Pace, Scenario, measure
-from benchmarks.target import CallFailed
+from benchmarks.load import Measurement, Scenario, Work, measure
+from benchmarks.plan import Pace
+from benchmarks.servers.target import CallFailed
 
 RIGHT = Answer("good", 0.5)
 EXPECTED = Expected({"a": RIGHT, "b": RIGHT})
@@ -33,24 +34,24 @@ class Server:
         return [self._answer] * len(texts)
 
 
-async def put(call: Call, scenario: Scenario, pace: Pace = SHORT) -> Measurement:
-    return await measure(call, scenario, cycle(["a", "b"]), EXPECTED, pace)
+async def put(server: Server, scenario: Scenario, pace: Pace = SHORT) -> Measurement:
+    return await measure(Work(server.call, cycle(["a", "b"]), EXPECTED.problem), scenario, pace)
 
 
 async def test_each_caller_has_one_call_under_way() -> None:
     server = Server()
-    await put(server.call, Scenario(3, 1))
+    await put(server, Scenario(3, 1))
     assert server.most == 3
 
 
 async def test_calls_hold_the_next_texts_of_the_stream() -> None:
     server = Server()
-    await put(server.call, Scenario(1, 3))
+    await put(server, Scenario(1, 3))
     assert server.calls[:2] == [["a", "b", "a"], ["b", "a", "b"]]
 
 
 async def test_throughput_counts_texts_and_latencies_count_calls() -> None:
-    measurement = await put(Server().call, Scenario(2, 4))
+    measurement = await put(Server(), Scenario(2, 4))
     assert measurement.problems == ()
     assert measurement.texts_per_s == pytest.approx(len(measurement.latencies_s) * 4 / 0.05)
     assert min(measurement.latencies_s) >= 0.001
@@ -59,12 +60,12 @@ async def test_throughput_counts_texts_and_latencies_count_calls() -> None:
 
 async def test_the_warm_up_does_not_count() -> None:
     server = Server()
-    measurement = await put(server.call, Scenario(1, 1), Pace(warm_up_s=0.05, duration_s=0.05))
+    measurement = await put(server, Scenario(1, 1), Pace(warm_up_s=0.05, duration_s=0.05))
     assert len(measurement.latencies_s) < len(server.calls)
 
 
 async def test_a_run_in_which_no_call_ends_goes_on_until_one_does() -> None:
-    measurement = await put(Server(takes_s=0.08).call, Scenario(1, 1), Pace(warm_up_s=0.0, duration_s=0.01))
+    measurement = await put(Server(takes_s=0.08), Scenario(1, 1), Pace(warm_up_s=0.0, duration_s=0.01))
     assert len(measurement.latencies_s) == 1
     assert measurement.texts_per_s == pytest.approx(1 / measurement.latencies_s[0], rel=0.1)
 
@@ -72,12 +73,12 @@ async def test_a_run_in_which_no_call_ends_goes_on_until_one_does() -> None:
 @pytest.mark.parametrize(
     ("server", "said"),
     [
-        pytest.param(Server(answer=Answer("bad", 0.5)), "bad", id="a wrong answer"),
+        pytest.param(Server(answer=Answer("bad", 0.9)), "bad", id="a wrong answer"),
         pytest.param(Server(fails=True), "it was busy", id="a failed call"),
     ],
 )
 async def test_problems_are_kept_and_end_the_run(server: Server, said: str) -> None:
-    measurement = await put(server.call, Scenario(2, 1), Pace(warm_up_s=0.0, duration_s=60.0))
+    measurement = await put(server, Scenario(2, 1), Pace(warm_up_s=0.0, duration_s=60.0))
     assert measurement.latencies_s == ()
     assert 10 <= len(measurement.problems) <= 11
     assert all(said in problem for problem in measurement.problems)

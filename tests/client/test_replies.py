@@ -39,6 +39,8 @@ from savor.client import (
     TextGenerationDelta,
     TextGenerationResult,
     Timing,
+    VerificationProbe,
+    VerificationReport,
 )
 from savor.v1 import feature_extraction_pb2 as features
 from savor.v1 import model_pb2 as models
@@ -123,7 +125,7 @@ CASES: list[tuple[str, str, list[Any], type[Message], str, object]] = [
         ' parameters { name: "top_k" type: "long" default_value { int_value: 2 } }'
         ' parameters { name: "stop" type: "string[]" default_value { null_value: NULL_VALUE } }'
         ' model_config { key: "top_p" value { double_value: 1 } }'
-        ' backend { name: "eager" device: "cpu" dtype: "float32" not_compiled_reason: "asked" }'
+        ' backend { name: "eager" device: "cpu" precision: "fp32" not_compiled_reason: "asked" }'
         " limits { max_inputs: 1 max_text_chars: 2 max_tokens: 3 max_new_tokens: 4 max_sequences: 5 max_audio_s: 6"
         " max_image_pixels: 7 } }",
         ListModelsReply(
@@ -136,7 +138,7 @@ CASES: list[tuple[str, str, list[Any], type[Message], str, object]] = [
                     methods=("x/y",),
                     parameters=(ModelParameter("top_k", "long", 2), ModelParameter("stop", "string[]", None)),
                     model_config={"top_p": 1.0},
-                    backend=ModelBackend("eager", "cpu", "float32", "asked"),
+                    backend=ModelBackend("eager", "cpu", "fp32", "asked"),
                     limits=ModelLimits(1, 2, 3, 4, 5, 6.0, 7),
                 ),
             )
@@ -147,8 +149,28 @@ CASES: list[tuple[str, str, list[Any], type[Message], str, object]] = [
         "GetModel",
         ["a"],
         models.GetModelResponse,
-        'model { name: "a" version: "1" signature_json: "{}" unknown_parameters: "drop" }',
-        GetModelReply(Model(name="a", version="1", signature_json="{}", unknown_parameters="drop")),
+        'model { name: "a" version: "1" signature_json: "{}" unknown_parameters: "drop"'
+        ' backend { name: "onnx" device: "cuda:0" precision: "fp16" provider: "CUDAExecutionProvider"'
+        ' report { precision: "fp16" allowed_difference: 0.5 asked_agreement: 1 largest_difference: 0.25'
+        ' mean_difference: 0.125 agreement: 1 probes { name: "6 words" largest_difference: 0.25 mean_difference: 0.125'
+        " agreement: 1 } } } }",
+        GetModelReply(
+            Model(
+                name="a",
+                version="1",
+                signature_json="{}",
+                unknown_parameters="drop",
+                backend=ModelBackend(
+                    "onnx",
+                    "cuda:0",
+                    "fp16",
+                    provider="CUDAExecutionProvider",
+                    report=VerificationReport(
+                        "fp16", 0.5, 1.0, 0.25, 0.125, 1.0, (VerificationProbe("6 words", 0.25, 0.125, 1.0),)
+                    ),
+                ),
+            )
+        ),
     ),
 ]
 

@@ -69,8 +69,11 @@ class Launched:
 
 @contextmanager
 def launched(*arguments: str, **environment: str) -> Iterator[Launched]:
-    """Runs `savor serve` with these arguments and environment variables; kills it where the block leaves it running."""
-    command = [sys.executable, "-m", "savor.server", "serve", *arguments]
+    """Runs `savor serve` with these arguments and environment variables; kills it where the block leaves it running.
+
+    Models that the arguments name run eager, where these do not say otherwise.
+    """
+    command = [sys.executable, "-m", "savor.server", "serve", "--accel", "eager", *arguments]
     # One thread for each model, as other tests need the CPUs too; wide, so that no line of the log is broken.
     variables = {**os.environ, "SAVOR_THREADS": "1", "COLUMNS": "1000", **environment}
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=variables) as popen:

@@ -86,7 +86,8 @@ def test_parameters_without_a_schema_are_dropped_with_a_warning(client: Client) 
 def test_a_literal_is_text(client: Client, text: str) -> None:
     """B1: MLflow evaluates strings that are Python literals; the typed door never does."""
     plain = labels(client.classify_text(["x", text], model="classifier"))[1]
-    assert labels(client.classify_text(text, model="classifier")) == [plain]
+    # In a batch with a longer text, sums are rounded in another order.
+    assert labels(client.classify_text(text, model="classifier")) == [(plain[0], pytest.approx(plain[1], abs=1e-5))]
     assert plain[1] != pytest.approx(rows(pyfunc("classifier").predict(text))[0][1], abs=1e-5)
 
 

@@ -37,7 +37,7 @@ FULL = ParseDict(
         "unknownParameters": "reject",
         "promptTemplate": "Q: {prompt}\nA:",
         "modelConfig": {"temperature": {"doubleValue": 0.5}},
-        "backend": {"name": "eager", "device": "cpu", "dtype": "float32", "notCompiledReason": "it [is] slow"},
+        "backend": {"name": "eager", "device": "cpu", "precision": "fp32", "notCompiledReason": "it [is] slow"},
         "limits": {"maxInputs": 1024, "maxTextChars": 1000000, "maxNewTokens": 4096, "maxAudioS": 1800},
         "mlflowVersion": "3.1.0",
         "inferenceTask": "llm/v1/completions",
@@ -73,7 +73,7 @@ def test_the_table(script: Script) -> None:
     assert rows == [
         ["writer", HASH, "text-generation", "eager", "ready", "max_new_tokens"],
         ["@champion", "GenerateText", "cpu", "stop"],
-        ["@prod", "StreamGenerateText", "float32"],
+        ["@prod", "StreamGenerateText", "fp32"],
         ["[red]slow", "loading"],
     ]
 
@@ -84,7 +84,7 @@ FACTS = [
     pytest.param("RPCs", "savor.v1.TextGenerationService/GenerateText", id="methods"),
     pytest.param("loaded from", "models:/writer@champion", id="uri"),
     pytest.param("saved by", "MLflow 3.1.0", id="versions of libraries"),
-    pytest.param("runs on", "eager cpu float32", id="backend"),
+    pytest.param("runs on", "eager cpu fp32", id="backend"),
     pytest.param("not compiled", "it [is] slow", id="why it is not compiled"),
     pytest.param("limits", "1,024 inputs in a request", id="limits"),
     pytest.param("signature inputs", "[b]text: string", id="signature"),
@@ -131,6 +131,41 @@ def test_json_has_a_line_for_each_model(script: Script) -> None:
 
 def test_json_of_one_model(script: Script) -> None:
     assert json.loads(models(script, "writer", "--json"))["aliases"] == ["champion", "prod"]
+
+
+REPORT = {
+    "precision": "int8",
+    "allowedDifference": 0.2,
+    "askedAgreement": 0.9,
+    "largestDifference": 0.0812,
+    "meanDifference": 0.011,
+    "agreement": 0.975,
+    "probes": [
+        {"name": "1 words", "largestDifference": 0.0812, "meanDifference": 0.011, "agreement": 1.0},
+        {"name": "the longest two", "largestDifference": 0.004, "meanDifference": 0.001, "agreement": 0.95},
+    ],
+}
+COMPILED = {"name": "onnx", "device": "cpu", "precision": "int8", "provider": "CPUExecutionProvider", "report": REPORT}
+
+
+def test_a_compiled_models_details_have_its_report(script: Script) -> None:
+    compiled = ParseDict({"name": "writer", "state": "MODEL_STATE_READY", "backend": COMPILED}, model_pb2.Model())
+    script.answers["GetModel"] = model_pb2.GetModelResponse(model=compiled)
+    lines = [line.rstrip() for line in models(script, "writer").splitlines()]
+    start = lines.index("runs on   onnx cpu int8")
+    assert lines[start + 1 : start + 6] == [
+        "provider  CPUExecutionProvider",
+        "verified  largest difference from eager 0.081, mean 0.011 (allowed: 0.2)",
+        "          97.5% of labels and tokens equal (asked: 90%)",
+        "            1 words          8.1e-02  100%",
+        "            the longest two  4.0e-03  95%",
+    ]
+
+
+def test_every_models_details(script: Script) -> None:
+    sheets = models(script, "--detail")
+    assert sheets.count("loaded from") == 2
+    assert "model_config" in sheets
 
 
 def test_an_unknown_model_is_an_error(script: Script) -> None:

@@ -141,7 +141,7 @@ async def test_loaded_models_answer(registered: Models) -> None:
 
 async def test_settings_of_a_model_reach_it() -> None:
     settings = {
-        "dtype": "bfloat16",
+        "precision": "bf16",
         "device": "cpu",
         "unknown_parameters": "allow",
         "model_config": {"max_new_tokens": 2, "unsaved": 1},

@@ -7,6 +7,7 @@ from typing import Any
 import pydantic
 import pytest
 
+from savor.accel.plan import Accel
 from savor.flavor.params import Unknown
 from savor.server.config import ModelSettings, Settings
 from savor.server.settings import SettingsError, read_settings, walk
@@ -72,7 +73,9 @@ def test_models_from_a_file(tmp_path: Path) -> None:
     [[models]]
     uri = "models:/a/1"
     device = "cuda:1"
-    dtype = "bfloat16"
+    accel = "onnx"
+    precision = "fp16"
+    provider = "tensorrt"
     unknown_parameters = "reject"
     allow_pickle = true
     model_config = { max_new_tokens = 5, stop = ["x"] }
@@ -85,12 +88,9 @@ def test_models_from_a_file(tmp_path: Path) -> None:
     name = "second"
     """
     first, second = read_settings(_file(tmp_path, text), {}).models
-    assert (first.uri, first.device, first.dtype, first.unknown_parameters) == (
-        "models:/a/1",
-        "cuda:1",
-        "bfloat16",
-        Unknown.REJECT,
-    )
+    assert (first.uri, first.device, first.unknown_parameters) == ("models:/a/1", "cuda:1", Unknown.REJECT)
+    assert (first.accel, first.precision, first.provider) == (Accel.ONNX, "fp16", "tensorrt")
+    assert (second.accel, second.precision, second.provider) == (Accel.AUTO, None, None)
     assert first.overrides == {"max_new_tokens": 5, "stop": ["x"]}
     assert (first.limits.max_inputs, first.limits.uri_prefixes) == (3, ("file:///data/",))
     assert (first.allow_pickle, first.allow_code) == (True, False)
@@ -197,7 +197,10 @@ WRONG = [
     pytest.param("threads = 0", "threads", "0", id="no threads"),
     pytest.param("[[models]]\nname = 'a'", "models.0.uri", "required", id="a model without a uri"),
     pytest.param("[[models]]\nuri = 'a'\ndevice = 'tpu'", "models.0.device", "'tpu'", id="a device that there is not"),
-    pytest.param("[[models]]\nuri = 'a'\ndtype = 'int8'", "models.0.dtype", "'int8'", id="a type that there is not"),
+    pytest.param("[[models]]\nuri = 'a'\naccel = 'fast'", "models.0.accel", "'fast'", id="a way that there is not"),
+    pytest.param("[[models]]\nuri = 'a'\nprecision = 'fp8'", "models.0.precision", "'fp8'", id="no such precision"),
+    pytest.param("[[models]]\nuri = 'a'\nprovider = 'rocm'", "models.0.provider", "'rocm'", id="no such provider"),
+    pytest.param("[cache]\nmax_bytes = 0", "cache.max_bytes", "0", id="a cache without room"),
     pytest.param(
         "[[models]]\nuri = 'a'\nunknown_parameters = 'x'",
         "models.0.unknown_parameters",
@@ -205,7 +208,10 @@ WRONG = [
         id="a rule there is not",
     ),
     pytest.param(
-        "[[models]]\nuri = 'a'\nbatch = {max_padding = 2}", "models.0.batch.max_padding", "2", id="a share of 2"
+        "[[models]]\nuri = 'a'\nbatch = {overhead_tokens = -1}",
+        "models.0.batch.overhead_tokens",
+        "-1",
+        id="fewer than none",
     ),
     pytest.param("[[models]]\nuri = 'a'\nlimits = {max_inputs = 0}", "models.0.limits.max_inputs", "0", id="no inputs"),
 ]

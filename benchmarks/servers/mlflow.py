@@ -1,6 +1,7 @@
 """`mlflow models serve` as a target, as its manual runs it: JSON over HTTP, on connections that are kept open."""
 
 import asyncio
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import aiohttp
 from benchmarks.answers import Answer, answer_of
 from benchmarks.cores import Cores
 from benchmarks.process import HOST, ServerProcess, free_port
-from benchmarks.target import CallFailed
+from benchmarks.servers.target import CallFailed
 
 _CALL_S, _PAUSE_S = 60.0, 0.2
 
@@ -20,17 +21,17 @@ class MlflowTarget:
 
     name = "mlflow models serve"
 
-    def __init__(self, logs: Path) -> None:
-        self._logs = logs
+    def __init__(self, model: Path, log: Path) -> None:
+        self._model, self._log = model, log
         self._process: ServerProcess | None = None
         self._session: aiohttp.ClientSession | None = None
 
-    async def start(self, model: Path, cores: Cores) -> None:
+    async def start(self, cores: Cores) -> None:
         """See `Target.start`."""
         port = str(free_port())
         where = ["--host", HOST, "--port", port, "--env-manager", "local"]
-        command = ["mlflow", "models", "serve", "--model-uri", str(model), *where]
-        self._process = await ServerProcess.start(command, cores, self._logs / "mlflow.log")
+        command = [sys.executable, "-m", "mlflow", "models", "serve", "--model-uri", str(self._model), *where]
+        self._process = await ServerProcess.start(command, cores, self._log)
         self._session = aiohttp.ClientSession(
             f"http://{HOST}:{port}",
             # One connection for each caller, however many there are.

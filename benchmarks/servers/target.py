@@ -1,7 +1,6 @@
 """What the load is put on: one server in a process of its own, started, called and stopped in the same way."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Protocol
 
 from benchmarks.answers import Answer
@@ -9,15 +8,21 @@ from benchmarks.cores import Cores
 
 
 class CallFailed(Exception):
-    """A call that brought no answer. The text says why."""
+    """A call that brought no answer. The text says why, `code` is its gRPC status where it has one."""
+
+    def __init__(self, text: str, code: str = "") -> None:
+        super().__init__(text)
+        self.code = code
 
 
 class Target(Protocol):
     """A server of one saved model. Everything happens on one event loop."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What tables call it."""
 
-    async def start(self, model: Path, cores: Cores) -> None:
+    async def start(self, cores: Cores) -> None:
         """Returns once the server answers. Raises StartFailed where it does not."""
 
     async def call(self, texts: Sequence[str]) -> Sequence[Answer]:

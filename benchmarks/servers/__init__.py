@@ -1,0 +1,1 @@
+"""The servers under load, each behind the same few methods: see `target`."""
