@@ -42,6 +42,8 @@ class BackendInfo:
     device: str
     precision: str
     """The short name of a `Precision`."""
+    threads: int = 1
+    """The CPU threads that a batch takes."""
     provider: str = ""
     """ONNX Runtime's execution provider; empty for torch."""
     not_compiled_reason: str = ""

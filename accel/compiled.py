@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import torch
 
-from savor.accel.backend import BackendInfo
 from savor.accel.eager import EagerBackend
 from savor.accel.report import Report
 from savor.flavor.artifact import Artifact
@@ -27,4 +26,4 @@ class CompiledBackend(EagerBackend):
         self, artifact: Artifact, precision: str, threads: int | None = None, report: Report | None = None
     ) -> None:
         super().__init__(artifact, threads=threads)
-        self.info = BackendInfo("compile", self.info.device, precision, report=report)
+        self.info = replace(self.info, name="compile", precision=precision, report=report)

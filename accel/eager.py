@@ -29,7 +29,13 @@ class EagerBackend:
         self._unasked = {"use_cache": False} if takes_cache else {}
         """Options of every forward pass: nobody reads a cache of keys and values behind it."""
         precision = of_dtype(model.dtype).name
-        self.info = BackendInfo("eager", str(model.device), precision, not_compiled_reason=not_compiled_reason)
+        self.info = BackendInfo(
+            name="eager",
+            device=str(model.device),
+            precision=precision,
+            threads=threads or torch.get_num_threads(),
+            not_compiled_reason=not_compiled_reason,
+        )
 
     def run(self, batch: Batch) -> Sequence[Row]:
         """See `Backend.run`."""

@@ -148,6 +148,7 @@ class OnnxBackend(EagerBackend):
             name="onnx",
             device=runtime.device,
             precision=precision,
+            threads=self.info.threads,
             provider=runtime.execution_provider,
             # Dynamic quantization scales activations by the largest of the whole batch.
             alone=precision == "int8",

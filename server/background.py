@@ -45,6 +45,9 @@ class Background:
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
             result, function, arguments = job
+            if result.cancelled():
+                # Whose caller has gone costs nothing more.
+                continue
             try:
                 self._ended.append((result, function(*arguments), None))
             except Exception as error:

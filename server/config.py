@@ -44,14 +44,14 @@ class BatchSettings(_Section):
     max_tokens: Count | None = Field(
         None,
         description="Tokens of one batch, padding included, 1 or more. "
-        "Default: 256 on a CPU and 16384 on a GPU; where tokens are generated 4096 and 131072.",
+        "Default: 128 for each thread on a CPU and 16384 on a GPU; where tokens are generated 4096 and 131072.",
     )
     max_items: Count = Field(64, description="Items of one batch, 1 or more.")
     overhead_tokens: Annotated[int, Field(ge=0)] | None = Field(
         None,
         description="What a batch costs beside its tokens, in tokens, 0 or more: the more it is, the more padding "
-        "pays. Default: 12 with ONNX Runtime on a CPU, 16 with torch there, 4096 on a GPU, and no end where tokens are "
-        "generated.",
+        "pays. Default: for each thread 12 with ONNX Runtime on a CPU, 16 with torch there; 4096 on a GPU; no end where "
+        "tokens are generated.",
     )
     queue_items: Count = Field(4096, description="Items that may wait for one model; beyond, calls are refused.")
 

@@ -10,7 +10,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -149,8 +149,7 @@ class Pump:
         with self._turn:
             while True:
                 cut = self._queue.cut()
-                for entry in cut.dropped:
-                    self._fail(entry.job, DeadlinePassed(_TOO_LATE))
+                self._fail({entry.job for entry in cut.dropped}, DeadlinePassed(_TOO_LATE))
                 if cut.batch or self._closing:
                     return cut.batch
                 self._turn.wait()
@@ -165,21 +164,24 @@ class Pump:
                 raise RuntimeError(f"the backend gave {len(rows)} rows for {len(entries)} items")
         except Exception as error:
             if len(entries) == 1:
-                self._fail(entries[0].job, _failure(error))
+                self._fail({entries[0].job}, _failure(error))
                 return
             _log.warning("a batch of %d items failed, they run again one by one", len(entries), exc_info=error)
             for entry in entries:
                 if entry.alive():
                     self._execute([entry])
                 else:
-                    self._fail(entry.job, DeadlinePassed(_TOO_LATE))
+                    self._fail({entry.job}, DeadlinePassed(_TOO_LATE))
             return
         spent_s = time.perf_counter() - started_s
         self._loop.call_soon_threadsafe(self._deliver, entries, rows, started_s, spent_s)
 
-    def _fail(self, job: _Job, error: Exception) -> None:
-        job.failing = True
-        self._loop.call_soon_threadsafe(job.fail, error)
+    def _fail(self, jobs: Set[_Job], error: Exception) -> None:
+        """Fails calls, all with one waking of the loop."""
+        for job in jobs:
+            job.failing = True
+        if jobs:
+            self._loop.call_soon_threadsafe(_fail_all, jobs, error)
 
     def _rows(self, batch: Batch, entries: Sequence[_Entry]) -> Sequence[Row]:
         if not any(entry.job.moved for entry in entries):
@@ -207,6 +209,11 @@ class Pump:
             if not entry.job.missing and not entry.job.done.done():
                 entry.job.done.set_result(None)
                 entry.job.notify()
+
+
+def _fail_all(jobs: Set[_Job], error: Exception) -> None:
+    for job in jobs:
+        job.fail(error)
 
 
 def _failure(error: Exception) -> Exception:

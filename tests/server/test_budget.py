@@ -8,9 +8,9 @@ from savor.server.budget import budget
 from savor.server.config import BatchSettings
 
 DEFAULTS = [
-    pytest.param(BackendInfo("onnx", "cpu", "fp32"), False, 256, 12, id="ONNX Runtime on a CPU"),
-    pytest.param(BackendInfo("eager", "cpu", "fp32"), False, 256, 16, id="torch on a CPU"),
-    pytest.param(BackendInfo("compile", "cpu", "fp32"), False, 256, 16, id="compiled torch on a CPU"),
+    pytest.param(BackendInfo("onnx", "cpu", "fp32"), False, 128, 12, id="ONNX Runtime on a CPU"),
+    pytest.param(BackendInfo("eager", "cpu", "fp32"), False, 128, 16, id="torch on a CPU"),
+    pytest.param(BackendInfo("compile", "cpu", "fp32", threads=4), False, 512, 64, id="compiled torch on a CPU"),
     pytest.param(BackendInfo("eager", "cuda:0", "fp16"), False, 16_384, 4096, id="torch on a GPU"),
     pytest.param(BackendInfo("onnx", "cuda", "fp16"), False, 16_384, 4096, id="ONNX Runtime on a GPU"),
 ]
