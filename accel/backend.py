@@ -47,8 +47,6 @@ class BackendInfo:
     provider: str = ""
     """ONNX Runtime's execution provider; empty for torch."""
     not_compiled_reason: str = ""
-    alone: bool = False
-    """Whether the items of a batch would change each other's rows, so that each has to run in a batch of its own."""
     report: Report | None = None
     """What the verification found of a compiled model."""
 

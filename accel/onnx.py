@@ -150,8 +150,6 @@ class OnnxBackend(EagerBackend):
             precision=precision,
             threads=self.info.threads,
             provider=runtime.execution_provider,
-            # Dynamic quantization scales activations by the largest of the whole batch.
-            alone=precision == "int8",
             report=report,
         )
 

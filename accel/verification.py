@@ -39,7 +39,6 @@ class Verification:
         comparisons = tuple(
             self._compare(name, expected, _run(compiled, batch), precision.tolerance)
             for (name, batch), expected in zip(self._batches, self._expected, strict=True)
-            if len(batch.items) == 1 or not compiled.info.alone
         )
         return Report(precision.name, precision.tolerance, comparisons)
 

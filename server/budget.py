@@ -33,8 +33,7 @@ def budget(settings: BatchSettings, generates: bool, info: BackendInfo) -> Budge
     cost = _cost(generates, info)
     tokens = cost.tokens if settings.max_tokens is None else settings.max_tokens
     overhead = cost.overhead if settings.overhead_tokens is None else settings.overhead_tokens
-    items = 1 if info.alone else settings.max_items
-    return Budget(tokens, items, overhead, settings.queue_items)
+    return Budget(tokens, settings.max_items, overhead, settings.queue_items)
 
 
 def _cost(generates: bool, info: BackendInfo) -> _Cost:

@@ -50,8 +50,8 @@ class BatchSettings(_Section):
     overhead_tokens: Annotated[int, Field(ge=0)] | None = Field(
         None,
         description="What a batch costs beside its tokens, in tokens, 0 or more: the more it is, the more padding "
-        "pays. Default: for each thread 12 with ONNX Runtime on a CPU, 16 with torch there; 4096 on a GPU; no end where "
-        "tokens are generated.",
+        "pays. Default: for each thread 12 with ONNX Runtime on a CPU, 16 with torch there; 4096 on a GPU; no end "
+        "where tokens are generated.",
     )
     queue_items: Count = Field(4096, description="Items that may wait for one model; beyond, calls are refused.")
 
