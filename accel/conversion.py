@@ -21,8 +21,6 @@ _MOST_WEIGHT = 64
 """Weights keep to seven bits: CPUs without VNNI add pairs of products in 16 bits, where 2 * 255 * 64 still fits."""
 _MOST_ACTIVATION, _ZERO = 127, 128
 """Activations are bytes with a fixed zero, so that zero is exact and a row needs nothing but its scale."""
-_LEAST_COLUMNS = 16
-"""A head of a few labels takes no time in float32, and nothing behind it evens its error out."""
 _LARGEST_FILE = (1 << 31) - (1 << 24)
 """Bytes of weights beyond which they need a file of their own: protobuf ends at 2 GiB."""
 
@@ -41,7 +39,10 @@ def _to_int8(file: Path) -> None:
     model = onnx.load(file)
     conversion = _Quantization({tensor.name: tensor for tensor in model.graph.initializer})
     for index, graph in enumerate(_graphs(model.graph)):
-        _replace(graph.node, [new for node in graph.node for new in conversion.nodes(node, index)])
+        heads = _heads(graph)
+        products = [conversion.is_product(node) and node.output[0] not in heads for node in graph.node]
+        places = zip(graph.node, products, strict=True)
+        _replace(graph.node, [new for node, product in places for new in (conversion.nodes(node, index) if product else [node])])
     _replace(model.graph.initializer, [*model.graph.initializer, *conversion.constants()])
     _replace(model.graph.initializer, _read_by(model.graph))
     if all(opset.domain != _MICROSOFT for opset in model.opset_import):
@@ -73,12 +74,9 @@ class _Quantization:
     _rows: dict[tuple[int, str], str] = field(default_factory=dict)
 
     def nodes(self, node: Any, graph: int) -> Iterator[Any]:
-        """What stands in a node's place, mostly itself; `graph` numbers the graph that it is in."""
+        """What stands in a product's place; `graph` numbers the graph that it is in."""
         from onnx.helper import make_node
 
-        if not self._is_product(node):
-            yield node
-            return
         weight, rows = self._weight(node), f"{node.input[0]}/rows/{graph}"
         if (graph, node.input[0]) not in self._rows:
             self._rows[graph, node.input[0]] = rows
@@ -102,16 +100,15 @@ class _Quantization:
             yield from_array(values, f"{name}/bytes")
             yield from_array(scale, f"{name}/scale")
 
-    def _is_product(self, node: Any) -> bool:
+    def is_product(self, node: Any) -> bool:
         """Whether a node is a product with a constant matrix of float32, and nothing more than a bias."""
         from onnx import TensorProto
 
         weight = self.weights.get(node.input[1]) if node.op_type in ("MatMul", "Gemm") else None
         if weight is None or len(weight.dims) != 2 or weight.data_type != TensorProto.FLOAT:
             return False
-        columns = weight.dims[0 if _attributes(node).get("transB") else 1]
-        plain = {"transB": 0, "transA": 0, "alpha": 1.0, "beta": 1.0} | _attributes(node) | {"transB": 0}
-        return columns >= _LEAST_COLUMNS and list(plain.values()) == [0, 0, 1.0, 1.0]
+        plain = {"transA": 0, "alpha": 1.0, "beta": 1.0}
+        return plain | _attributes(node) | {"transB": 0} == plain | {"transB": 0}
 
     def _weight(self, node: Any) -> str:
         """The name of a node's matrix among those that are quantized, which it is now if it was not."""
@@ -123,6 +120,12 @@ class _Quantization:
             matrix = to_array(self.weights[node.input[1]])
             self._quantized[name] = _quantized_columns(matrix.T if transposed else matrix)
         return name
+
+
+def _heads(graph: Any) -> set[str]:
+    """What products write that a graph gives as it is, or after no more than a bias: the scores of labels and tokens."""
+    given = {output.name for output in graph.output}
+    return given | {name for node in graph.node if node.op_type == "Add" and node.output[0] in given for name in node.input}
 
 
 def _quantized_columns(matrix: Array) -> tuple[Array, Array]:

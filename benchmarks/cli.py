@@ -95,7 +95,7 @@ def peers(
 
 
 def _set_up() -> None:
-    reasons = line_up.set_up(lambda words: _console.print(words, highlight=False, soft_wrap=True))
+    reasons = line_up.set_up(lambda words: _console.print(words, highlight=False, markup=False, soft_wrap=True))
     for peer in line_up.PEERS:
         _console.print(f"{peer.name}: {reasons.get(peer.name, 'ready')}", highlight=False, markup=False)
     if reasons:
@@ -112,6 +112,7 @@ def measure_all(context: typer.Context) -> None:
         command = [sys.executable, "-m", "benchmarks", *_arguments(chosen), figure.name]
         if subprocess.run(command, check=False).returncode:
             failed.append(figure.name)
+    bars(context)
     if not chosen.quick:
         report(context)
     if failed:
@@ -123,15 +124,27 @@ def _arguments(chosen: _Options) -> list[str]:
 
 
 @app.command()
+def bars(context: typer.Context) -> None:
+    """The bars that Savor is held to, beside the figures that were kept."""
+    _screen().print(publication.screen(publication.bars_of(_kept(context.obj))))
+
+
+@app.command()
 def report(context: typer.Context) -> None:
     """Write the sections, charts and bars of docs/performance.md from the figures that were kept."""
-    titles = {figure.name: figure.title for figure in FIGURES}
-    kept = [found for name in titles if (found := outcome.read(name, context.obj.results))]
     try:
-        for file in publication.publish(kept, titles):
+        for file in publication.publish(_kept(context.obj), {figure.name: figure.title for figure in FIGURES}):
             _console.print(f"written: {file}", highlight=False, soft_wrap=True)
     except (QuickResult, MarkersMissing) as reason:
         _fail(str(reason))
+
+
+def _kept(chosen: _Options) -> list[Report]:
+    return [found for figure in FIGURES if (found := outcome.read(figure.name, chosen.results))]
+
+
+def _screen() -> Console:
+    return Console(width=None if sys.stdout.isatty() else _PIPED_COLUMNS)
 
 
 def _measure(figure: Figure, chosen: _Options) -> None:
@@ -150,7 +163,7 @@ def _measure(figure: Figure, chosen: _Options) -> None:
         return
     except (StartFailed, WeightsUnavailable) as failure:
         _fail(str(failure))
-    publication.show(found, Console(width=None if sys.stdout.isatty() else _PIPED_COLUMNS))
+    publication.show(found, _screen())
     _console.print(f"figures: {found.save(chosen.results)}", highlight=False, soft_wrap=True)
     if wrong := found.outcome.problems:
         _fail("\n".join([f"{len(wrong)} calls failed or were wrong:", *wrong[:_SHOWN]]))

@@ -1,4 +1,4 @@
-"""The model that both servers load: the encoder of all-MiniLM-L6-v2 with a seeded head of two labels.
+"""The model that all servers load: the encoder of all-MiniLM-L6-v2 with a seeded head of two labels.
 
 MLflow's feature-extraction answers only the first text of a request, so the encoder alone would compare nothing.
 """

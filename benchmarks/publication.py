@@ -49,9 +49,13 @@ def publish(reports: Sequence[Report], titles: Mapping[str, str], path: Path = P
         images = _charts(report, path)
         page.rewrite(path, report.figure, section(report, titles[report.figure], [file.name for file in images]))
         written += images
-    values = {report.figure: report.outcome.bars for report in reports}
-    page.rewrite(path, BARS, markdown(bars.table(values)))
+    page.rewrite(path, BARS, markdown(bars_of(reports)))
     return written
+
+
+def bars_of(reports: Sequence[Report]) -> Table:
+    """Every bar with what the reports have of it."""
+    return bars.table({report.figure: report.outcome.bars for report in reports})
 
 
 def _charts(report: Report, path: Path) -> list[Path]:

@@ -9,13 +9,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 
+from benchmarks.cores import Cores
 from benchmarks.figures.figure import Figure, NotHere
 from benchmarks.figures.session import COMPILED, INT8_TOLERANCE, started, work
 from benchmarks.load import Measurement, Scenario, measure
 from benchmarks.offline_backend import SIZES
 from benchmarks.outcome import Outcome, Table
 from benchmarks.plan import Plan
-from benchmarks.process import StartFailed
+from benchmarks.process import StartFailed, environment
 from benchmarks.servers.savor import SavorTarget, Serving
 from benchmarks.subject import Subject, subject
 
@@ -61,7 +62,7 @@ def _check() -> None:
 
 async def _way(serving: Serving, asked: Subject, plan: Plan) -> Way:
     plan.said(f"{serving.accel}, {serving.precision}: without a server")
-    offline = await _offline(serving)
+    offline = await _offline(serving, plan.cores)
     # Half precision is as far from float32 as int8 may be.
     tolerance = asked.expected.tolerance if serving.precision == "fp32" else INT8_TOLERANCE
     expected = asked.expected.within(tolerance)
@@ -74,18 +75,17 @@ async def _way(serving: Serving, asked: Subject, plan: Plan) -> Way:
     return Way(serving.accel, serving.precision, offline, server)
 
 
-async def _offline(serving: Serving) -> Mapping[str, float]:
+async def _offline(serving: Serving, cores: Cores) -> Mapping[str, float]:
     how = [str(serving.model), str(serving.compiled), serving.accel, serving.precision, serving.device]
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "benchmarks.offline_backend",
-        *how,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        cwd=Path(__file__).parents[2],
-        env={**os.environ, "HF_HUB_OFFLINE": "1"},
-    )
+    command = [sys.executable, "-m", "benchmarks.offline_backend", *how]
+    with cores.inherited_by_servers():
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            cwd=Path(__file__).parents[2],
+            env={**os.environ, **environment(cores.threads)},
+        )
     printed, said = await process.communicate()
     if process.returncode:
         raise StartFailed(said.decode(errors="replace")[-1000:])

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.peers import mlserver, network, ray, triton
+from benchmarks.peers import mlserver, ray, triton
 from benchmarks.peers.environments import Environment, SetUpFailed
 from benchmarks.peers.graph import export
 from benchmarks.servers.mlflow import MlflowTarget
@@ -69,8 +69,3 @@ def set_up(said: Callable[[str], None]) -> dict[str, str]:
         except SetUpFailed as reason:
             reasons[peer.name] = str(reason)
     return reasons
-
-
-def alone() -> bool:
-    """Whether this process has a network of its own from now on: see `network.alone`."""
-    return network.alone()

@@ -30,5 +30,5 @@ def test_the_server_and_the_limit_give_the_right_answers(tmp_path: Path) -> None
 
 def test_every_figure_has_a_command() -> None:
     shown = run("--help").stdout
-    for name in ("limit", "peers", "idle", "abandoned", "overload", "startup", "kinds", "gpu", "all", "report"):
+    for name in ("limit", "peers", "idle", "abandoned", "overload", "startup", "kinds", "gpu", "all", "bars", "report"):
         assert f" {name} " in shown

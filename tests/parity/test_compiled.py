@@ -242,7 +242,7 @@ def test_a_stop_text_ends_its_own_sequence_alone() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("recipe", ["classifier", "generator"])
+@pytest.mark.parametrize("recipe", ["classifier", "image-classifier"])
 def test_models_that_torch_compiles(recipe: str) -> None:
     compiled, backend = chosen(recipe, Accel.COMPILE)
     assert (backend.info.name, backend.info.provider) == ("compile", "")

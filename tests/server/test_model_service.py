@@ -67,6 +67,41 @@ def test_a_models_parameters(serving: Callable[..., Serving]) -> None:
     assert json.loads(model.signature_json)["inputs"]
 
 
+@pytest.fixture(scope="module")
+def compiling(serving: Callable[..., Serving]) -> Serving:
+    """A server as by default: it compiles what it can."""
+    return serving("classifier", "generator", "table-reader", accel="auto", threads=1)
+
+
+@pytest.mark.parametrize("name", ["classifier", "generator"])
+def test_a_compiled_model_tells_what_its_verification_found(compiling: Serving, name: str) -> None:
+    backend = _get(compiling.target, name).backend
+    assert (backend.name, backend.device, backend.precision) == ("onnx", "cpu", "fp32")
+    assert (backend.provider, backend.not_compiled_reason) == ("CPUExecutionProvider", "")
+    report = backend.report
+    assert (report.precision, report.allowed_difference, report.asked_agreement) == ("fp32", 1e-3, 1.0)
+    assert 0 < report.mean_difference < report.largest_difference < report.allowed_difference
+    assert report.agreement == 1.0
+    assert report.largest_difference == max(probe.largest_difference for probe in report.probes)
+    assert len({probe.name for probe in report.probes}) == len(report.probes) >= 5
+
+
+def test_the_list_tells_the_same(compiling: Serving) -> None:
+    listed = {model.name: model.backend for model in _list(compiling.target)}
+    assert listed == {name: _get(compiling.target, name).backend for name in listed}
+
+
+def test_a_model_that_can_not_be_compiled_tells_why(compiling: Serving) -> None:
+    backend = _get(compiling.target, "table-reader").backend
+    assert (backend.name, backend.provider, backend.HasField("report")) == ("eager", "", False)
+    assert "no ONNX export for the pipeline task table-question-answering" in backend.not_compiled_reason
+
+
+def test_a_model_that_is_eager_as_asked(serving: Callable[..., Serving]) -> None:
+    backend = _get(serving("classifier-with-params").target, "classifier-with-params").backend
+    assert (backend.name, backend.not_compiled_reason) == ("eager", "accel is eager")
+
+
 def test_an_unknown_model(serving: Callable[..., Serving]) -> None:
     with pytest.raises(grpc.RpcError) as caught:
         _get(serving("classifier-with-params").target, "nobody")
