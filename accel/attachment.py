@@ -7,20 +7,20 @@ power over what it is attached to: one that is damaged is left alone, and the mo
 import logging
 from collections.abc import Sequence
 
-from savor.accel.content import ATTACHED
+from savor.accel.content import ATTACHED, Digests
 from savor.accel.entry import Damaged, Entry
 from savor.flavor.saved import SavedModel
 
 _log = logging.getLogger(__name__)
 
 
-def find(saved: SavedModel, key: str) -> Entry | None:
+def find(saved: SavedModel, key: str, digests: Digests) -> Entry | None:
     """The attached model of a key, its files checked; None where there is none, or one that is damaged."""
     entry = Entry(key, saved.path / ATTACHED / key)
     if not entry.folder.is_dir():
         return None
     try:
-        entry.check()
+        entry.check(digests.of)
     except Damaged as damage:
         _log.warning("the compiled model attached to %s is left alone: %s", saved.path, damage)
         return None

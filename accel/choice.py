@@ -68,8 +68,9 @@ def _exported(artifact: Artifact, plan: Plan, precision: Precision, said: Said) 
     route, runtime = export.route(artifact), _runtime(artifact, plan)
     _check(precision, plan, runtime)
     options = {"task": route.task, "precision": precision.name, "provider": runtime.provider}
-    key = content.fingerprint(artifact.saved, options, content.Digests(plan.cache.root))
-    entry = attachment.find(artifact.saved, key)
+    digests = content.Digests(plan.cache.root)
+    key = content.fingerprint(artifact.saved, options, digests)
+    entry = attachment.find(artifact.saved, key, digests)
     if entry is None:
         facts = {"model": str(artifact.saved.path), **options, "versions": content.versions()}
         compilation = _Compilation(artifact, route, runtime, precision, said)

@@ -42,7 +42,10 @@ def _to_int8(file: Path) -> None:
         heads = _heads(graph)
         products = [conversion.is_product(node) and node.output[0] not in heads for node in graph.node]
         places = zip(graph.node, products, strict=True)
-        _replace(graph.node, [new for node, product in places for new in (conversion.nodes(node, index) if product else [node])])
+        _replace(
+            graph.node,
+            [new for node, product in places for new in (conversion.nodes(node, index) if product else [node])],
+        )
     _replace(model.graph.initializer, [*model.graph.initializer, *conversion.constants()])
     _replace(model.graph.initializer, _read_by(model.graph))
     if all(opset.domain != _MICROSOFT for opset in model.opset_import):
@@ -125,7 +128,9 @@ class _Quantization:
 def _heads(graph: Any) -> set[str]:
     """What products write that a graph gives as it is, or after no more than a bias: the scores of labels and tokens."""
     given = {output.name for output in graph.output}
-    return given | {name for node in graph.node if node.op_type == "Add" and node.output[0] in given for name in node.input}
+    return given | {
+        name for node in graph.node if node.op_type == "Add" and node.output[0] in given for name in node.input
+    }
 
 
 def _quantized_columns(matrix: Array) -> tuple[Array, Array]:

@@ -1,1 +1,1 @@
-"""Benchmarks of Savor against what its users run today. `python -m benchmarks.versus_mlflow --help` says how."""
+"""Benchmarks of Savor against its limit and against what its users run today: `python -m benchmarks --help`."""

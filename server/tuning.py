@@ -70,13 +70,13 @@ def _child(work: Mapping[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     """What runs in that process: work as JSON on stdin, what was found as the last line of stdout."""
-    from savor.server.cli.serve import _prepare_process
+    from savor.server.cli.serve import prepare_process
     from savor.server.settings import read_settings
 
     work = json.load(sys.stdin)
     answers, sys.stdout = sys.stdout, sys.stderr
     settings = read_settings(None, work["settings"])
-    _prepare_process(settings)
+    prepare_process(settings)
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "ERROR")
     # Only now: these load torch, which reads its variables then.
     from savor.accel.export import NotCompiled

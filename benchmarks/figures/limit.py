@@ -3,7 +3,7 @@
 The limit is measured anew before each measurement of the server, so that a disturbance of the machine meets both.
 """
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import median
 
@@ -17,6 +17,7 @@ from benchmarks.servers.target import Target
 from benchmarks.subject import Subject, subject
 
 CALLERS = (1, 8, 32, 128)
+_BUSY = 32
 SIZE = 32
 """The batches of the limit, as the bar has it; a note says which size would have been best."""
 _PRECISIONS, _SIZES = ("fp32", "int8"), (1, 8, 16, 32, 64)
@@ -86,8 +87,8 @@ def outcome(samples: Sequence[Sample], sizes: Mapping[str, Sizes]) -> Outcome:
     return Outcome(
         tables=[Table(_HEADERS, [_row(group, found) for group, found in groups.items()])],
         charts=[chart],
-        bars={"limit": shares["fp32", 32]},
-        notes=list(_notes(sizes)),
+        bars={"limit": shares["fp32", _BUSY]},
+        notes=[_note(precision, found, shares[precision, _BUSY]) for precision, found in sizes.items()],
         problems=[
             f"{each.precision}, {each.callers} callers: {what}" for each in samples for what in each.server.problems
         ],
@@ -108,11 +109,15 @@ def _row(group: tuple[str, int], found: Sequence[Sample]) -> Sequence[str]:
     )
 
 
-def _notes(sizes: Mapping[str, Sizes]) -> Iterator[str]:
-    for precision, found in sizes.items():
-        best = max(found, key=lambda size: found[size])
-        listed = ", ".join(f"{size}: {per_s:.0f}" for size, per_s in found.items())
-        yield f"The limit at {precision} by the size of its sorted batches, in texts/s: {listed}. Best is {best}."
+def _note(precision: str, found: Sizes, share: float) -> str:
+    """How the limit depends on its batches, and what the busy server reaches of the best."""
+    best = max(found, key=lambda size: found[size])
+    listed = ", ".join(f"{size}: {per_s:.0f}" for size, per_s in found.items())
+    of_best = share * found[SIZE] / found[best]
+    return (
+        f"The limit at {precision} by the size of its sorted batches, in texts/s: {listed}. "
+        f"Of the best, {best}, Savor with {_BUSY} callers reaches {of_best:.2f}."
+    )
 
 
 FIGURE = Figure("limit", "Against the limit", _measure)

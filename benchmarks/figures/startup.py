@@ -23,6 +23,14 @@ COLD, WARM, EAGER = "compiled, cold cache", "compiled, warm cache", "eager"
 _ACCELS = {COLD: "onnx", WARM: "onnx", EAGER: "eager"}
 _NOT_BEYOND = ("imports", "loading the weights")
 _LOAD, _MIB = Scenario(8, 1), 1 << 20
+_HEADERS = (
+    "start",
+    "until it answers, s",
+    "beyond imports and weights, s",
+    "RSS after serving, MiB",
+    "÷ eager",
+    "÷ weights",
+)
 
 
 @dataclass(frozen=True)
@@ -87,39 +95,30 @@ def outcome(starts: Sequence[Start], weights_bytes: int) -> Outcome:
     """What the starts say: medians over the repeats."""
     kinds = {kind: [start for start in starts if start.kind == kind] for kind in _ACCELS}
     rss = {kind: median(start.rss_bytes for start in found) for kind, found in kinds.items()}
-    names = list(dict.fromkeys(name for start in starts for name in start.steps))
-    whole = Table(
+    rows = [
         (
-            "start",
-            "until it answers, s",
-            "beyond imports and weights, s",
-            "RSS after serving, MiB",
-            "÷ eager",
-            "÷ weights",
-        ),
-        [
-            (
-                kind,
-                f"{median(start.ready_s for start in found):.1f}",
-                f"{_beyond_s(found):.1f}",
-                f"{rss[kind] / _MIB:.0f}",
-                f"{rss[kind] / rss[EAGER]:.2f}",
-                f"{rss[kind] / weights_bytes:.1f}",
-            )
-            for kind, found in kinds.items()
-        ],
-    )
-    steps = Table(
-        ("step of the probe, s", *kinds),
-        [(name, *(_step(name, found) for found in kinds.values())) for name in names],
-    )
+            kind,
+            f"{median(start.ready_s for start in found):.1f}",
+            f"{_beyond_s(found):.1f}",
+            f"{rss[kind] / _MIB:.0f}",
+            f"{rss[kind] / rss[EAGER]:.2f}",
+            f"{rss[kind] / weights_bytes:.1f}",
+        )
+        for kind, found in kinds.items()
+    ]
     return Outcome(
-        tables=[whole, steps],
+        tables=[Table(_HEADERS, rows), _steps(kinds)],
         bars={"startup_s": _beyond_s(kinds[WARM]), "memory": rss[WARM] / rss[EAGER]},
         notes=[f"The weights are {weights_bytes / _MIB:.0f} MiB on disk."],
         problems=[what for start in starts for what in start.problems],
         raw=[asdict(start) for start in starts],
     )
+
+
+def _steps(kinds: Mapping[str, Sequence[Start]]) -> Table:
+    names = dict.fromkeys(name for found in kinds.values() for start in found for name in start.steps)
+    rows = [(name, *(_step(name, found) for found in kinds.values())) for name in names]
+    return Table(("step of the probe, s", *kinds), rows)
 
 
 def _beyond_s(starts: Sequence[Start]) -> float:

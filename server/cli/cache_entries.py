@@ -160,10 +160,10 @@ def _day(time_s: float | None) -> str:
 
 def _verified(report: Mapping[str, Any]) -> Text:
     """The largest difference from the eager model, as a share of the largest number; empty where none was noted."""
-    if "largest" not in report:
+    if "largest_difference" not in report:
         return plain("")
     allowed = (report.get("tolerance") or {}).get("difference")
-    said = f"{report['largest']:.1g}" + (f" of {allowed:g}" if allowed is not None else "")
+    said = f"{report['largest_difference']:.1g}" + (f" of {allowed:g}" if allowed is not None else "")
     return plain(said, "green") if report.get("passed") else plain(f"{said}: not used", "red")
 
 

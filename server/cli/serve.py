@@ -29,7 +29,7 @@ def run(models: Sequence[str], shared: Mapping[str, Any], config: Path | None, f
     if not settings.models:
         fail("no models: name at least one, or list them in a --config file", 2)
     _log_to_stderr(settings.log_level)
-    _prepare_process(settings)
+    prepare_process(settings)
     _serve(settings)
 
 
@@ -59,7 +59,7 @@ def _announce(settings: Settings, port: int) -> None:
     )
 
 
-def _prepare_process(settings: Settings) -> None:
+def prepare_process(settings: Settings) -> None:
     """What must be said before torch and transformers are imported: threads, and that no hub is contacted."""
     os.environ.setdefault("OMP_NUM_THREADS", str(settings.threads or available()))
     if "OMP_WAIT_POLICY" not in os.environ:

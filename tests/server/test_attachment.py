@@ -10,6 +10,7 @@ import pytest
 
 from savor.accel import attachment, choice, content, export
 from savor.accel.cache import Cache
+from savor.accel.content import Digests
 from savor.flavor import saved
 from savor.flavor.errors import LoadRefused
 from savor.server.attaching import attach
@@ -120,7 +121,7 @@ def test_half_of_one_is_left_alone(folder: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(folder, tmp_path / "copy")
     (entry,) = attachment.attached(saved.read(copy))
     (entry.folder / "savor.json").unlink()
-    assert attachment.find(saved.read(copy), entry.key) is None
+    assert attachment.find(saved.read(copy), entry.key, Digests(tmp_path)) is None
 
 
 URIS = [

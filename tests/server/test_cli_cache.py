@@ -15,7 +15,12 @@ from savor.server.cli.app import app
 from tests.server.test_cli_imports import HEAVY, loaded
 
 ROOM = 10**9
-REPORT = {"largest": 3.2e-6, "tolerance": {"difference": 1e-3, "agreement": 1.0}, "passed": True, "comparisons": []}
+REPORT = {
+    "largest_difference": 3.2e-6,
+    "tolerance": {"difference": 1e-3, "agreement": 1.0},
+    "passed": True,
+    "probes": [],
+}
 FACTS: dict[str, dict[str, Any]] = {
     "ab12" + "0" * 60: {
         "model": "models:/[b]moods@champion",
@@ -24,7 +29,7 @@ FACTS: dict[str, dict[str, Any]] = {
         "versions": versions(),
         "report": REPORT,
     },
-    "ab34" + "0" * 60: {"model": "far", "report": {**REPORT, "largest": 0.5, "passed": False}},
+    "ab34" + "0" * 60: {"model": "far", "report": {**REPORT, "largest_difference": 0.5, "passed": False}},
     "cd56" + "0" * 60: {},
     "ef78" + "0" * 60: {"model": "old", "versions": {"torch": "1.0"}, "report": {"passed": True}},
 }

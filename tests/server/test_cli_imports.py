@@ -51,7 +51,7 @@ def test_help_loads_only_typer_and_rich() -> None:
     assert modules.isdisjoint({"pydantic", "grpc", "google.protobuf", "savor.client", "savor.server.config"})
 
 
-COMMANDS = ("serve", "call", "models", "log", "inspect", "persist")
+COMMANDS = ("serve", "call", "models", "log", "inspect", "persist", "compile", "tune")
 HELPS = [*([command, "--help"] for command in COMMANDS), ["version"]]
 
 
