@@ -20,8 +20,8 @@ from savor.flavor.families.speech_recognition import (
 )
 from savor.flavor.item import Prepared, Row
 from savor.flavor.limits import Limits
-from savor.flavor.probe import Probe
 from savor.flavor.params import Unknown
+from savor.flavor.probe import Probe
 from tests.flavor.artifacts import artifact
 from tests.flavor.whisper import whisper
 
