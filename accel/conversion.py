@@ -1,12 +1,12 @@
 """Graphs of float32 to another precision, in place: eight bits for CPUs, float16 for GPUs.
 
 Eight bits are dynamic: weights are quantized here, a column at a time, and activations as they come, a row at a time.
-ONNX Runtime's own quantizer takes one scale for a whole tensor, so that a text's answer depends on whom it shares a batch
-with, by up to a tenth of the largest number; a row's own scale makes it the same alone and in any batch, is closer to
-float32, and costs no time that could be measured (docs/precision.md).
+ONNX Runtime's own quantizer takes one scale for a whole tensor, so that a text's answer depends on whom it shares a
+batch with, by a tenth of the largest number and more. A row's own scale makes it the same alone and in any batch, and
+is nearer to float32 at about the same speed (docs/precision.md).
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,12 +40,7 @@ def _to_int8(file: Path) -> None:
     conversion = _Quantization({tensor.name: tensor for tensor in model.graph.initializer})
     for index, graph in enumerate(_graphs(model.graph)):
         heads = _heads(graph)
-        products = [conversion.is_product(node) and node.output[0] not in heads for node in graph.node]
-        places = zip(graph.node, products, strict=True)
-        _replace(
-            graph.node,
-            [new for node, product in places for new in (conversion.nodes(node, index) if product else [node])],
-        )
+        _replace(graph.node, [new for node in graph.node for new in conversion.nodes(node, index, heads)])
     _replace(model.graph.initializer, [*model.graph.initializer, *conversion.constants()])
     _replace(model.graph.initializer, _read_by(model.graph))
     if all(opset.domain != _MICROSOFT for opset in model.opset_import):
@@ -76,20 +71,12 @@ class _Quantization:
     _quantized: dict[str, tuple[Array, Array]] = field(default_factory=dict)
     _rows: dict[tuple[int, str], str] = field(default_factory=dict)
 
-    def nodes(self, node: Any, graph: int) -> Iterator[Any]:
-        """What stands in a product's place; `graph` numbers the graph that it is in."""
-        from onnx.helper import make_node
-
-        weight, rows = self._weight(node), f"{node.input[0]}/rows/{graph}"
-        if (graph, node.input[0]) not in self._rows:
-            self._rows[graph, node.input[0]] = rows
-            yield from _quantized_rows(node.input[0], rows)
-        output, bias = node.output[0], node.input[2:]
-        product = [f"{rows}/bytes", f"{weight}/bytes", "rows/scale", f"{weight}/scale", "rows/zero"]
-        yield make_node("MatMulIntegerToFloat", product, [f"{output}/of_one"], node.name, domain=_MICROSOFT)
-        yield make_node("Mul", [f"{output}/of_one", f"{rows}/largest"], [f"{output}/product" if bias else output])
-        if bias:
-            yield make_node("Add", [f"{output}/product", bias[0]], [output])
+    def nodes(self, node: Any, graph: int, heads: Set[str]) -> Iterator[Any]:
+        """What stands in a node's place; `graph` numbers the graph that it is in, `heads` are left as they are."""
+        if self._is_product(node) and node.output[0] not in heads:
+            yield from self._product(node, graph)
+        else:
+            yield node
 
     def constants(self) -> Iterator[Any]:
         """The initializers that the new nodes read."""
@@ -103,7 +90,22 @@ class _Quantization:
             yield from_array(values, f"{name}/bytes")
             yield from_array(scale, f"{name}/scale")
 
-    def is_product(self, node: Any) -> bool:
+    def _product(self, node: Any, graph: int) -> Iterator[Any]:
+        """A product of bytes; those that read the same activation share its bytes."""
+        from onnx.helper import make_node
+
+        weight, rows = self._weight(node), f"{node.input[0]}/rows/{graph}"
+        if (graph, node.input[0]) not in self._rows:
+            self._rows[graph, node.input[0]] = rows
+            yield from _quantized_rows(node.input[0], rows)
+        output, bias = node.output[0], node.input[2:]
+        product = [f"{rows}/bytes", f"{weight}/bytes", "rows/scale", f"{weight}/scale", "rows/zero"]
+        yield make_node("MatMulIntegerToFloat", product, [f"{output}/of_one"], node.name, domain=_MICROSOFT)
+        yield make_node("Mul", [f"{output}/of_one", f"{rows}/largest"], [f"{output}/product" if bias else output])
+        if bias:
+            yield make_node("Add", [f"{output}/product", bias[0]], [output])
+
+    def _is_product(self, node: Any) -> bool:
         """Whether a node is a product with a constant matrix of float32, and nothing more than a bias."""
         from onnx import TensorProto
 
@@ -126,7 +128,11 @@ class _Quantization:
 
 
 def _heads(graph: Any) -> set[str]:
-    """What products write that a graph gives as it is, or after no more than a bias: the scores of labels and tokens."""
+    """What a graph gives out as it is, or after no more than a bias: the scores of labels and tokens.
+
+    Nothing behind such a product evens its error out: with it in eight bits a T5 chose 80% of its tokens as in float32,
+    without it 95%.
+    """
     given = {output.name for output in graph.output}
     return given | {
         name for node in graph.node if node.op_type == "Add" and node.output[0] in given for name in node.input
@@ -184,10 +190,14 @@ def _replace(field: Any, values: list[Any]) -> None:
 
 
 def _name_apart(graph: Any) -> None:
-    """Gives outputs of branches names of their own: the converter would take one for the graph's output of that name."""
-    taken = {output.name for output in graph.output}
-    for index, inner in enumerate(_inner(graph)):
-        names = {output.name: f"{output.name}/branch/{index}" for output in inner.output if output.name in taken}
+    """Gives values of branches names of their own: the converter takes values of one name, in any graph, for one."""
+    for index, inner in enumerate(_graphs(graph)):
+        made = {name for node in inner.node for name in node.output if name}
+        _rename(inner, {name: f"{name}/branch/{index}" for name in made} if index else {})
+
+
+def _rename(graph: Any, names: Mapping[str, str]) -> None:
+    for inner in _graphs(graph):
         for output in inner.output:
             output.name = names.get(output.name, output.name)
         for node in inner.node:

@@ -32,11 +32,15 @@ class Precision:
 PRECISIONS: Mapping[str, Precision] = {
     each.name: each
     for each in (
+        # The same sums in another order: graphs of real models come to 2e-5.
         Precision("fp32", "float32", Tolerance(1e-3, 1.0)),
-        Precision("fp16", "float16", Tolerance(2e-2, 0.95)),
-        Precision("bf16", "bfloat16", Tolerance(5e-2, 0.9)),
-        # Eight bits quantize a graph of float32.
-        Precision("int8", "float32", Tolerance(0.2, 0.9)),
+        # Real models come to 4e-3. A greedy T5 with scores that near still took another turn in one probe of eight.
+        Precision("fp16", "float16", Tolerance(2e-2, 0.85)),
+        # Three bits less than fp16.
+        Precision("bf16", "bfloat16", Tolerance(5e-2, 0.85)),
+        # Eight bits quantize a graph of float32. Real models come to 0.14, with every label equal; where products
+        # overflow it is 0.3 and more, and of a T5 that writes other titles only two thirds of the tokens are equal.
+        Precision("int8", "float32", Tolerance(0.2, 0.85)),
     )
 }
 

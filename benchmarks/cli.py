@@ -1,6 +1,7 @@
 """The commands: one for each figure, `all` for those that this machine can show, `report` for the page."""
 
 import asyncio
+import signal
 import subprocess
 import sys
 import tempfile
@@ -149,6 +150,8 @@ def _screen() -> Console:
 
 def _measure(figure: Figure, chosen: _Options) -> None:
     cores.pin(chosen.cores.load)
+    # As Ctrl-C: the servers, which have sessions of their own, are ended too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with (
             tempfile.TemporaryDirectory(prefix="savor-benchmark-") as scratch,

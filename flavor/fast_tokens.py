@@ -25,8 +25,8 @@ def is_plain(tokenizer: Any) -> bool:
     """Whether a tokenizer is a fast one that is called as all are."""
     from transformers import PreTrainedTokenizerFast
 
-    kind = type(tokenizer)
-    return tokenizer.is_fast and all(getattr(kind, name) is getattr(PreTrainedTokenizerFast, name) for name in _CALLED)
+    kind, base = type(tokenizer), PreTrainedTokenizerFast
+    return isinstance(tokenizer, base) and all(getattr(kind, name) is getattr(base, name) for name in _CALLED)
 
 
 def fast_rows(
@@ -38,8 +38,11 @@ def fast_rows(
     tokenizer.set_truncation_and_padding(padding, truncation, max_length, 0, None, None)
     if backend.encode_special_tokens != tokenizer.split_special_tokens:
         backend.encode_special_tokens = tokenizer.split_special_tokens
-    # It leaves out offsets, which nobody asks for here.
-    encodings = backend.encode_batch_fast(list(texts) if pairs is None else list(zip(texts, pairs, strict=True)))
+    if pairs is None:
+        # It leaves out offsets, which nobody asks for here; and types of pairs that no post-processor joins.
+        encodings = backend.encode_batch_fast(list(texts))
+    else:
+        encodings = backend.encode_batch(list(zip(texts, pairs, strict=True)))
     wanted = tokenizer.model_input_names
     return [_row(encoding, "token_type_ids" in wanted, "attention_mask" in wanted) for encoding in encodings]
 

@@ -20,7 +20,8 @@ from tests import tiny_models
 class Serving:
     """A server in this process; `models` are recipes of tiny_models or paths, `settings` override each model's.
 
-    Models run eager where the settings do not say otherwise: most tests are about what holds for every backend.
+    Models run eager where the settings do not say otherwise: most tests are about what holds for every backend. They
+    take one thread, as MLflow beside them does: with more, sums come in another order.
     """
 
     def __init__(self, models: Sequence[str], settings: Mapping[str, Any] | None = None) -> None:
@@ -30,6 +31,7 @@ class Serving:
                 for name in models
             ],
             "server": {"port": 0, "drain_delay_s": 0, "grace_s": 5},
+            "threads": 1,
         }
         self._settings = read_settings(None, flags)
         self._ready = threading.Event()

@@ -226,7 +226,9 @@ def test_halves_are_widened() -> None:
 
 def test_what_a_backend_says_of_itself() -> None:
     backend = EagerBackend(artifact("classifier"), "as asked")
-    assert backend.info == BackendInfo("eager", "cpu", "fp32", not_compiled_reason="as asked")
+    assert backend.info == BackendInfo(
+        "eager", "cpu", "fp32", not_compiled_reason="as asked", threads=torch.get_num_threads()
+    )
     backend.close()
 
 

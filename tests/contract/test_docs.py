@@ -28,8 +28,11 @@ def test_there_are_commands_to_check() -> None:
 
 
 @pytest.mark.parametrize("line", commands())
-def test_a_command_parses(line: str) -> None:
+def test_a_command_parses(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     name, *arguments = shlex.split(line)[1:]
+    monkeypatch.chdir(tmp_path)
+    for file in (word for word in arguments if word.endswith((".toml", ".txt"))):
+        Path(file).touch()
     group = typer.main.get_command(app)
     command = group.commands[name]  # type: ignore[attr-defined]
     command.make_context(name, arguments)

@@ -24,15 +24,14 @@ TEXTS = (
 )
 
 
-def _byte_level(**settings: Any) -> Any:
-    """A tokenizer as GPT-2's: no special tokens of its own, and no types of tokens."""
+def _byte_level(names: Sequence[str] = ("input_ids", "attention_mask"), **settings: Any) -> Any:
+    """A tokenizer as GPT-2's: no special tokens of its own, and no types of tokens unless they are named."""
     made = Tokenizer(models.BPE())
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     made.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     made.train_from_iterator(TEXTS, trainers.BpeTrainer(vocab_size=400, initial_alphabet=alphabet, show_progress=False))
-    names = ["input_ids", "attention_mask"]
-    return transformers.PreTrainedTokenizerFast(tokenizer_object=made, model_input_names=names, **settings)
+    return transformers.PreTrainedTokenizerFast(tokenizer_object=made, model_input_names=list(names), **settings)
 
 
 def _typed(**settings: Any) -> Any:
@@ -55,6 +54,7 @@ def _typed(**settings: Any) -> Any:
 PLAIN: Mapping[str, Any] = {
     "word pieces": lambda: tiny_pipelines.tokenizer(bert=True),
     "bytes": _byte_level,
+    "bytes, with types": lambda: _byte_level(("input_ids", "token_type_ids", "attention_mask")),
     "bytes, with a limit": lambda: _byte_level(model_max_length=9),
     "cut on the left": lambda: _byte_level(truncation_side="left", model_max_length=9),
     "types of its own": _typed,

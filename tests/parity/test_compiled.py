@@ -51,7 +51,7 @@ WAYS = [pytest.param(variant, id=variant.name) for variant in VARIANTS if varian
 def client(serving: Callable[..., Serving]) -> Iterator[Client]:
     """A client of a server with those models, compiled."""
     folders = [str(models.saved(way.values[0])) for way in WAYS]
-    with connect(serving(*folders, accel="onnx", threads=1).target) as connected:
+    with connect(serving(*folders, accel="onnx").target) as connected:
         yield connected
 
 

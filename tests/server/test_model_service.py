@@ -70,7 +70,7 @@ def test_a_models_parameters(serving: Callable[..., Serving]) -> None:
 @pytest.fixture(scope="module")
 def compiling(serving: Callable[..., Serving]) -> Serving:
     """A server as by default: it compiles what it can."""
-    return serving("classifier", "generator", "table-reader", accel="auto", threads=1)
+    return serving("classifier", "generator", "table-reader", accel="auto")
 
 
 @pytest.mark.parametrize("name", ["classifier", "generator"])
