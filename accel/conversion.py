@@ -3,7 +3,7 @@
 Eight bits are dynamic: weights are quantized here, a column at a time, and activations as they come, a row at a time.
 ONNX Runtime's own quantizer takes one scale for a whole tensor, so that a text's answer depends on whom it shares a
 batch with, by a tenth of the largest number and more. A row's own scale makes it the same alone and in any batch, and
-is nearer to float32 at about the same speed (docs/precision.md).
+is nearer to float32, for about a tenth of the speed (docs/precision.md).
 """
 
 from collections.abc import Callable, Iterator, Mapping, Set

@@ -92,10 +92,8 @@ def written(_: Artifact, expected: Rows, given: Rows) -> str:
 def heard(artifact: Artifact, expected: Rows, given: Rows) -> str:
     """The word error rate against what the eager model heard."""
     says = artifact.pipeline.tokenizer.decode
-    pairs = [
-        [says(_tokens(row), skip_special_tokens=True).split() for row in pair]
-        for pair in zip(expected, given, strict=True)
-    ]
+    rows = zip(expected, given, strict=True)
+    pairs = [[says(_tokens(row), skip_special_tokens=True).split() for row in pair] for pair in rows]
     errors, words = sum(edits(want, got) for want, got in pairs), sum(len(want) for want, _ in pairs)
     return f"{errors / words:.1%} of {words} words wrong"
 
@@ -146,12 +144,9 @@ def cases() -> Sequence[Case]:
 
 
 def _demo(name: str) -> Callable[[], Any]:
-    def make() -> Any:
-        from transformers import pipeline
+    from transformers import pipeline
 
-        return pipeline(SOURCES[name].task, model=str(fetch(name)), device="cpu")
-
-    return make
+    return lambda: pipeline(SOURCES[name].task, model=str(fetch(name)), device="cpu")
 
 
 def measure(case: Case) -> Iterator[tuple[str, ...]]:
@@ -212,8 +207,7 @@ def _compiled(artifact: Artifact, graphs: Path, precision: str) -> tuple[Backend
     conversion.convert(folder, precision)
     runtime = Runtime(threads=1)
     ready = onnx.opened(artifact, folder, export.route(artifact), runtime)
-    size = sum(file.stat().st_size for file in folder.glob("*.onnx*"))
-    return OnnxBackend(ready, runtime, precision), size
+    return OnnxBackend(ready, runtime, precision), sum(file.stat().st_size for file in folder.glob("*.onnx*"))
 
 
 def _run(backend: Backend, items: Sequence[Item]) -> Run:
