@@ -63,9 +63,17 @@ class Queue(Generic[EntryT]):
         self._arrived = 0
         self._waiting: dict[int, EntryT] = {}
         self._lanes: dict[object, _Lane[EntryT]] = {}
+        self._tokens = 0
 
     def __len__(self) -> int:
         return len(self._waiting)
+
+    def holds_more(self, tokens: float) -> bool:
+        """Whether the items that somebody waits for have more tokens than these."""
+        # Who has gone is counted out only where that makes a difference.
+        return self._tokens > tokens and tokens < sum(
+            entry.item.length for entry in self._waiting.values() if entry.alive()
+        )
 
     def put(self, entries: Sequence[EntryT], retry_after_s: float) -> None:
         """Takes all of a call's entries, or raises Overloaded and takes none.
@@ -78,6 +86,7 @@ class Queue(Generic[EntryT]):
         for entry in entries:
             self._waiting[self._arrived] = entry
             insort(self._lane(entry.item), (entry.item.length, self._arrived, entry), key=_position)
+            self._tokens += entry.item.length
             self._arrived += 1
 
     def cut(self) -> Cut[EntryT]:
@@ -94,6 +103,7 @@ class Queue(Generic[EntryT]):
 
     def _remove(self, order: int) -> EntryT:
         entry = self._waiting.pop(order)
+        self._tokens -= entry.item.length
         lane = self._lane(entry.item)
         del lane[bisect_left(lane, (entry.item.length, order), key=_position)]
         if not lane:

@@ -15,13 +15,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from savor.accel.backend import Backend, Batch, RefusedOptions
-from savor.flavor.errors import DeadlinePassed, ExecutionFailed, InvalidInput, NotReady, SavorError
+from savor.flavor.errors import DeadlinePassed, ExecutionFailed, InvalidInput, NotReady, Overloaded, SavorError
 from savor.flavor.item import Item, Row
 from savor.server.batching import Budget, Queue
 from savor.server.call import Call
 
 _log = logging.getLogger(__name__)
 
+_WAITING = 0.5
+"""The share of a call's time that others may take before it: what is left has room for its own, and for errors."""
 _TOO_LATE = "the call's time was over before the model came to it"
 
 
@@ -87,9 +89,24 @@ class Pump:
         self._thread = ThreadPoolExecutor(1, f"savor-{name}")
         self._item_s = 0.01
         """A running mean of the seconds that one item takes, for telling callers when to come back."""
+        self._batch_s = 0.0
+        """The same of a batch, for telling them whether to wait at all; 0 before the first."""
+        self._batch_tokens = budget.batch_tokens
         self._closing = False
         self._loop = asyncio.get_running_loop()
         self._work = self._loop.run_in_executor(self._thread, self._serve)
+
+    def check(self, call: Call) -> None:
+        """Raises Overloaded where what waits before a call would take too much of the time that it has.
+
+        Without this every call of an overloaded server would be answered just when its time is over.
+        """
+        left_s = _WAITING * (call.deadline_s - time.perf_counter())
+        with self._turn:
+            too_late = self._batch_s and self._queue.holds_more(left_s / self._batch_s * self._batch_tokens)
+        if too_late:
+            sentence = f"the calls before this one take more than {left_s:.2g} s: try again later, or with more time"
+            raise Overloaded(sentence, max(left_s, 0.05))
 
     async def run(self, items: Sequence[Item], call: Call) -> Answer:
         """The rows of all items. Raises what the backend's failure means for this call, or Overloaded."""
@@ -200,6 +217,7 @@ class Pump:
 
     def _deliver(self, entries: Sequence[_Entry], rows: Sequence[Row], started_s: float, spent_s: float) -> None:
         self._item_s += 0.1 * (spent_s / len(entries) - self._item_s)
+        self._batch_s += 0.1 * (spent_s - self._batch_s) if self._batch_s else spent_s
         for job in {entry.job for entry in entries}:
             job.ended_s = started_s + spent_s
             job.run_s += spent_s

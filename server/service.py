@@ -95,6 +95,7 @@ class FamilyService:
         async with self._call(context, self._default_timeout_s) as call:
             entry = self._models.find(model)
             loaded = entry.ready()
+            loaded.pump.check(call)
             prepared = await self._off_loop(prepare, loaded.artifact)
             answer = await loaded.pump.run(prepared.items, call)
             return await self._off_loop(prepared.decode, answer.rows), entry
@@ -158,12 +159,12 @@ class FamilyService:
 
     async def _answer(self, route: Route, rpc: Method, message: Any, call: Call) -> Message:
         """The one way through: read, prepare, admit and run, decode, write."""
-        ready = await self._prepare(route, rpc, message)
+        ready = await self._prepare(route, rpc, message, call)
         return await self._run(route, ready, call)
 
     async def _pieces(self, route: Route, rpc: Method, message: Any, call: Call) -> AsyncIterator[Message]:
         """As `_answer`, a response for every step that moved a sequence on, then one with the envelope alone."""
-        ready = await self._prepare(route, rpc, message)
+        ready = await self._prepare(route, rpc, message, call)
         assert ready.prepared.fold is not None
         fold, times = ready.prepared.fold(), ready.times
         async for rows, answer in ready.loaded.pump.stream(ready.prepared.items, call):
@@ -214,9 +215,10 @@ class FamilyService:
             raise WrongFamily(f"{entry.name!r} is a {task} model: call {', '.join(loaded.rpcs)}")
         return entry, loaded
 
-    async def _prepare(self, route: Route, rpc: Method, message: Any) -> _Ready:
+    async def _prepare(self, route: Route, rpc: Method, message: Any, call: Call) -> _Ready:
         started_s = time.perf_counter()
         entry, loaded = self._find(route, message.model)
+        loaded.pump.check(call)
         request = wire.read(message, rpc.request)
         prepared = await self._off_loop(rpc.prepare, request, loaded.artifact)
         return _Ready(entry, loaded, prepared, _Times(prepare_s=time.perf_counter() - started_s))

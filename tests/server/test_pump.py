@@ -131,6 +131,37 @@ async def test_rows_come_in_the_order_of_the_items() -> None:
         assert await _ask(pump, _items(3, 1, 2)) == [6, 2, 4]
 
 
+async def test_a_call_is_refused_that_would_wait_too_long_for_its_deadline() -> None:
+    press = Press()
+    async with pumping(press, Budget(batch_tokens=1)) as pump:
+        async with standstill(pump, press):
+            await asyncio.sleep(0.1)
+        # One batch has taken a tenth of a second, and ten wait: that is a second.
+        async with standstill(pump, press):
+            others = await _admitted(*(_ask(pump, _items(number)) for number in range(10)))
+            with pytest.raises(Overloaded, match="try again later, or with more time"):
+                pump.check(Call(0.2))
+            pump.check(Call(60.0))
+        await asyncio.gather(*others)
+        # Nobody waits any more, however slow it was before.
+        pump.check(Call(0.001))
+
+
+async def test_who_has_gone_is_not_waited_for() -> None:
+    press = Press()
+    async with pumping(press, Budget(batch_tokens=1)) as pump:
+        async with standstill(pump, press):
+            await asyncio.sleep(0.1)
+        async with standstill(pump, press):
+            gone = Call(60.0)
+            leaving = await _admitted(_ask(pump, _items(*range(10)), gone))
+            with pytest.raises(Overloaded):
+                pump.check(Call(0.2))
+            gone.leave()
+            pump.check(Call(0.2))
+        await asyncio.gather(*leaving, return_exceptions=True)
+
+
 async def test_a_call_of_no_items_is_answered_at_once() -> None:
     async with pumping(press := Press()) as pump:
         assert await _ask(pump, []) == []
