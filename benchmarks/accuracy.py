@@ -36,7 +36,7 @@ from savor.flavor.recording import AudioInput
 _ROOT = Path(__file__).parents[1]
 PAGE, SECTION = _ROOT / "docs" / "precision.md", "accuracy"
 HEADERS = ("model", "runs", "largest difference", "mean", "decisions", "MB", "speed", "verified")
-_TOKENS, _FEW = 20, 2
+_TOKENS, _FEW, _RUNTIME = 20, 2, Runtime(threads=1)
 _HEAVY_CHAIN = "EVQLVESGGGLVQPGGSLRLSCAASGFTFSSYAMSWVRQAPGKGLEWVS"
 
 Rows = Sequence[Row]
@@ -202,12 +202,12 @@ def _exported(artifact: Artifact, folder: Path) -> Path:
 def _compiled(artifact: Artifact, graphs: Path, precision: str) -> tuple[Backend, int]:
     """The backend of a precision, and the bytes of its graphs."""
     folder = graphs.with_suffix(f".{precision}")
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(graphs, folder)
+    shutil.copytree(graphs, folder, dirs_exist_ok=True)
     conversion.convert(folder, precision)
-    runtime = Runtime(threads=1)
-    ready = onnx.opened(artifact, folder, export.route(artifact), runtime)
-    return OnnxBackend(ready, runtime, precision), sum(file.stat().st_size for file in folder.glob("*.onnx*"))
+    ready = onnx.opened(artifact, folder, export.route(artifact), _RUNTIME)
+    size = sum(file.stat().st_size for file in folder.glob("*.onnx*"))
+    shutil.rmtree(folder)
+    return OnnxBackend(ready, _RUNTIME, precision), size
 
 
 def _run(backend: Backend, items: Sequence[Item]) -> Run:
