@@ -6,14 +6,25 @@ loop takes all that are there.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from concurrent.futures import Future
+from functools import partial
 from queue import SimpleQueue
 from threading import Thread
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 ResultT = TypeVar("ResultT")
 
-_Job = tuple[asyncio.Future[Any], Callable[..., Any], tuple[Any, ...]]
+Steps = Generator[Future[Any], Any, ResultT]
+"""Work with waits in between: each future that it yields, it is given the result of."""
+
+
+class _Job(NamedTuple):
+    """What is to be done next for somebody's `result`; the rest of it, where it has several steps."""
+
+    result: asyncio.Future[Any]
+    act: Callable[[], Any]
+    steps: Steps[Any] | None = None
 
 
 class Background:
@@ -32,7 +43,13 @@ class Background:
     def run(self, function: Callable[..., ResultT], *arguments: Any) -> asyncio.Future[ResultT]:
         """What a function gives or raises."""
         result: asyncio.Future[ResultT] = self._loop.create_future()
-        self._jobs.put((result, function, arguments))
+        self._jobs.put(_Job(result, partial(function, *arguments)))
+        return result
+
+    def walk(self, steps: Steps[ResultT]) -> asyncio.Future[ResultT]:
+        """What a generator returns or raises. While it waits for a future it takes no thread, and the loop no part."""
+        result: asyncio.Future[ResultT] = self._loop.create_future()
+        self._jobs.put(_Job(result, partial(next, steps), steps))
         return result
 
     def close(self) -> None:
@@ -44,17 +61,33 @@ class Background:
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
-            result, function, arguments = job
-            if result.cancelled():
-                # Whose caller has gone costs nothing more.
-                continue
-            try:
-                self._ended.append((result, function(*arguments), None))
-            except Exception as error:
-                self._ended.append((result, None, error))
-            if not self._told:
-                self._told = True
-                self._loop.call_soon_threadsafe(self._tell)
+            # Whose caller has gone costs nothing more.
+            if not job.result.cancelled():
+                self._act(job)
+
+    def _act(self, job: _Job) -> None:
+        try:
+            value = job.act()
+        except StopIteration as ended:
+            self._end(job.result, ended.value, None)
+        except Exception as error:
+            self._end(job.result, None, error)
+        else:
+            if job.steps is None:
+                self._end(job.result, value, None)
+            else:
+                value.add_done_callback(partial(self._resume, job.result, job.steps))
+
+    def _resume(self, result: asyncio.Future[Any], steps: Steps[Any], waited_for: Future[Any]) -> None:
+        error = waited_for.exception()
+        act = partial(steps.throw, error) if error else partial(steps.send, waited_for.result())
+        self._jobs.put(_Job(result, act, steps))
+
+    def _end(self, result: asyncio.Future[Any], value: Any, error: Exception | None) -> None:
+        self._ended.append((result, value, error))
+        if not self._told:
+            self._told = True
+            self._loop.call_soon_threadsafe(self._tell)
 
     def _tell(self) -> None:
         self._told = False

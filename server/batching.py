@@ -63,7 +63,8 @@ class Queue(Generic[EntryT]):
         self._arrived = 0
         self._waiting: dict[int, EntryT] = {}
         self._lanes: dict[object, _Lane[EntryT]] = {}
-        self._tokens = 0
+        self.tokens = 0
+        """Those of the items that wait, theirs included whose caller has gone."""
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -71,7 +72,7 @@ class Queue(Generic[EntryT]):
     def holds_more(self, tokens: float) -> bool:
         """Whether the items that somebody waits for have more tokens than these."""
         # Who has gone is counted out only where that makes a difference.
-        return self._tokens > tokens and tokens < sum(
+        return self.tokens > tokens and tokens < sum(
             entry.item.length for entry in self._waiting.values() if entry.alive()
         )
 
@@ -86,7 +87,7 @@ class Queue(Generic[EntryT]):
         for entry in entries:
             self._waiting[self._arrived] = entry
             insort(self._lane(entry.item), (entry.item.length, self._arrived, entry), key=_position)
-            self._tokens += entry.item.length
+            self.tokens += entry.item.length
             self._arrived += 1
 
     def cut(self) -> Cut[EntryT]:
@@ -103,7 +104,7 @@ class Queue(Generic[EntryT]):
 
     def _remove(self, order: int) -> EntryT:
         entry = self._waiting.pop(order)
-        self._tokens -= entry.item.length
+        self.tokens -= entry.item.length
         lane = self._lane(entry.item)
         del lane[bisect_left(lane, (entry.item.length, order), key=_position)]
         if not lane:

@@ -1,17 +1,18 @@
 """Between callers and one backend: admits items, hands batches to the backend's thread, brings rows to their calls.
 
-The event loop never computes and the backend's thread never waits for the loop: it cuts its batches itself, each when
-the one before has ended. What was admitted is answered: when a batch fails its items run again one by one, so that only
-the guilty call fails.
+Calls are admitted from any thread. The backend's thread waits for nobody: it cuts its batches itself, each when the one
+before has ended, and tells each call's future. What was admitted is answered: when a batch fails its items run again
+one by one, so that only the guilty call fails.
 """
 
 import asyncio
 import contextlib
 import logging
+import math
 import threading
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence, Set
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from savor.accel.backend import Backend, Batch, RefusedOptions
@@ -38,31 +39,36 @@ class Answer:
 
 @dataclass(eq=False)
 class _Job:
-    """The items of one call on their way through the backend. Changed by the event loop alone, but for `failing`."""
+    """The items of one call on their way through the backend, whose thread alone changes it."""
 
     call: Call
-    rows: dict[int, Row]
+    rows: list[Row]
     missing: int
-    done: asyncio.Future[None]
-    moved: asyncio.Event | None = None
-    """Set, for a stream, when an item has a new row."""
-    fresh: dict[int, Row] = field(default_factory=dict)
+    done: Future[Answer] = field(default_factory=Future)
+    stream: "_Stream | None" = None
     ended_s: float = 0.0
     run_s: float = 0.0
-    failing: bool = False
-    """Set by the backend's thread, which is ahead of the loop."""
 
-    def fail(self, error: Exception) -> None:
-        if not self.done.done():
-            self.done.set_exception(error)
-        self.notify()
+    def answer(self) -> Answer:
+        return Answer(self.rows, max(self.ended_s - self.call.admitted_s - self.run_s, 0.0), self.run_s)
 
-    def answer(self, rows: Sequence[Row]) -> Answer:
-        return Answer(rows, max(self.ended_s - self.call.admitted_s - self.run_s, 0.0), self.run_s)
 
-    def notify(self) -> None:
-        if self.moved is not None:
-            self.moved.set()
+@dataclass(eq=False)
+class _Stream:
+    """The items of a call that have new rows. Of the event loop alone."""
+
+    fresh: dict[int, Row] = field(default_factory=dict)
+    moved: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def end(self, ended: asyncio.Future[Answer]) -> None:
+        # Nobody may be left to ask for a failure, and asyncio complains of those.
+        ended.exception()
+        self.moved.set()
+
+    def take(self) -> Mapping[int, Row]:
+        self.moved.clear()
+        fresh, self.fresh = self.fresh, {}
+        return fresh
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,12 +80,39 @@ class _Entry:
     job: _Job
 
     def alive(self) -> bool:
-        job = self.job
-        return not job.failing and job.call.alive() and not job.done.done()
+        return not self.job.done.done() and self.job.call.alive()
+
+
+class _Pace:
+    """How fast a queue moves while calls wait in it: a running mean over the batches that left others behind.
+
+    That counts what comes between the batches too. Where all that waits fits into a batch nothing can be told from it,
+    for a batch of more items need not take longer.
+    """
+
+    def __init__(self) -> None:
+        self._token_s = 0.0
+        self._cut_s, self._tokens = 0.0, 0
+
+    def note(self, tokens: int, *, more: bool) -> None:
+        """Notes that a batch of so many tokens begins now, and whether more were waiting."""
+        now_s = time.perf_counter()
+        if self._tokens:
+            token_s = (now_s - self._cut_s) / self._tokens
+            self._token_s += 0.1 * (token_s - self._token_s) if self._token_s else token_s
+        self._cut_s, self._tokens = now_s, tokens if more else 0
+
+    def tokens_in(self, seconds: float) -> float:
+        """The tokens that a time is enough for; without end as long as nothing is known."""
+        return seconds / self._token_s if self._token_s else math.inf
+
+    def seconds_for(self, tokens: int) -> float:
+        """The time that so many tokens take."""
+        return tokens * self._token_s
 
 
 class Pump:
-    """Runs one model's queue. Made and used within one event loop."""
+    """Runs one model's queue. Made and closed within one event loop."""
 
     def __init__(self, backend: Backend, budget: Budget, name: str) -> None:
         self.backend = backend
@@ -87,11 +120,7 @@ class Pump:
         self._turn = threading.Condition()
         """Guards the queue, and tells the backend's thread that it has changed."""
         self._thread = ThreadPoolExecutor(1, f"savor-{name}")
-        self._item_s = 0.01
-        """A running mean of the seconds that one item takes, for telling callers when to come back."""
-        self._batch_s = 0.0
-        """The same of a batch, for telling them whether to wait at all; 0 before the first."""
-        self._batch_tokens = budget.batch_tokens
+        self._pace = _Pace()
         self._closing = False
         self._loop = asyncio.get_running_loop()
         self._work = self._loop.run_in_executor(self._thread, self._serve)
@@ -103,34 +132,35 @@ class Pump:
         """
         left_s = _WAITING * (call.deadline_s - time.perf_counter())
         with self._turn:
-            too_late = self._batch_s and self._queue.holds_more(left_s / self._batch_s * self._batch_tokens)
+            too_late = self._queue.holds_more(self._pace.tokens_in(left_s))
         if too_late:
             sentence = f"the calls before this one take more than {left_s:.2g} s: try again later, or with more time"
             raise Overloaded(sentence, max(left_s, 0.05))
 
-    async def run(self, items: Sequence[Item], call: Call) -> Answer:
-        """The rows of all items. Raises what the backend's failure means for this call, or Overloaded."""
-        job = self._admit(items, call, streams=False)
-        await job.done
-        return job.answer([job.rows[index] for index in range(len(items))])
+    def admit(self, items: Sequence[Item], call: Call) -> Future[Answer]:
+        """The answer to a call, rows of all its items. Raises Overloaded, and NotReady once the pump closes.
+
+        The future raises what the backend's failure means for this call; `call.leave` ends the waiting for it.
+        """
+        return self._admit(items, call, None).done
 
     async def stream(self, items: Sequence[Item], call: Call) -> AsyncIterator[tuple[Mapping[int, Row], Answer]]:
         """The latest rows of the items that moved on, by index, until all have ended; with the times so far.
 
         The last is empty, and has all of the times.
         """
-        job = self._admit(items, call, streams=True)
-        assert job.moved is not None
-        while not (job.done.done() and not job.fresh):
-            await job.moved.wait()
-            job.moved.clear()
-            if job.done.done():
-                job.done.result()
-            fresh, job.fresh = job.fresh, {}
-            if fresh:
-                yield fresh, job.answer(())
-        job.done.result()
-        yield {}, job.answer(())
+        stream = _Stream()
+        job = self._admit(items, call, stream)
+        # Comes to the loop behind the last rows.
+        ended = asyncio.wrap_future(job.done)
+        ended.add_done_callback(stream.end)
+        while not ended.done() or stream.fresh:
+            await stream.moved.wait()
+            if ended.done():
+                ended.result()
+            if fresh := stream.take():
+                yield fresh, job.answer()
+        yield {}, ended.result()
 
     async def close(self) -> None:
         """Answers what was admitted, then frees the backend."""
@@ -141,19 +171,17 @@ class Pump:
         await self._loop.run_in_executor(self._thread, self.backend.close)
         self._thread.shutdown()
 
-    def _admit(self, items: Sequence[Item], call: Call, *, streams: bool) -> _Job:
-        if self._closing:
-            raise NotReady("the server is shutting down: call another one")
-        moved = asyncio.Event() if streams else None
-        job = _Job(call, {}, len(items), self._loop.create_future(), moved)
-        # Nobody may be left to ask for a failure, and asyncio complains of those.
-        job.done.add_done_callback(lambda done: done.cancelled() or done.exception())
-        if not items:
-            job.done.set_result(None)
+    def _admit(self, items: Sequence[Item], call: Call, stream: _Stream | None) -> _Job:
+        job = _Job(call, [{}] * len(items), len(items), stream=stream)
+        job.done.set_running_or_notify_cancel()
         entries = [_Entry(item, index, job) for index, item in enumerate(items)]
         with self._turn:
-            self._queue.put(entries, min(max(len(self._queue) * self._item_s, 0.05), 30.0))
+            if self._closing:
+                raise NotReady("the server is shutting down: call another one")
+            self._queue.put(entries, min(max(self._pace.seconds_for(self._queue.tokens), 0.05), 30.0))
             self._turn.notify()
+        if not items:
+            job.done.set_result(job.answer())
         return job
 
     def _serve(self) -> None:
@@ -166,13 +194,14 @@ class Pump:
         with self._turn:
             while True:
                 cut = self._queue.cut()
-                self._fail({entry.job for entry in cut.dropped}, DeadlinePassed(_TOO_LATE))
+                _fail({entry.job for entry in cut.dropped}, DeadlinePassed(_TOO_LATE))
                 if cut.batch or self._closing:
+                    self._pace.note(sum(entry.item.length for entry in cut.batch), more=len(self._queue) > 0)
                     return cut.batch
                 self._turn.wait()
 
     def _execute(self, entries: Sequence[_Entry]) -> None:
-        """Runs a batch. On the backend's thread; results go to the loop."""
+        """Runs a batch, and brings its rows to their calls. On the backend's thread."""
         started_s = time.perf_counter()
         batch = Batch(tuple(entry.item for entry in entries), tuple(entry.job.call for entry in entries))
         try:
@@ -181,57 +210,51 @@ class Pump:
                 raise RuntimeError(f"the backend gave {len(rows)} rows for {len(entries)} items")
         except Exception as error:
             if len(entries) == 1:
-                self._fail({entries[0].job}, _failure(error))
+                _fail({entries[0].job}, _failure(error))
                 return
             _log.warning("a batch of %d items failed, they run again one by one", len(entries), exc_info=error)
             for entry in entries:
                 if entry.alive():
                     self._execute([entry])
                 else:
-                    self._fail({entry.job}, DeadlinePassed(_TOO_LATE))
+                    _fail({entry.job}, DeadlinePassed(_TOO_LATE))
             return
-        spent_s = time.perf_counter() - started_s
-        self._loop.call_soon_threadsafe(self._deliver, entries, rows, started_s, spent_s)
-
-    def _fail(self, jobs: Set[_Job], error: Exception) -> None:
-        """Fails calls, all with one waking of the loop."""
-        for job in jobs:
-            job.failing = True
-        if jobs:
-            self._loop.call_soon_threadsafe(_fail_all, jobs, error)
+        _deliver(entries, rows, started_s, time.perf_counter() - started_s)
 
     def _rows(self, batch: Batch, entries: Sequence[_Entry]) -> Sequence[Row]:
-        if not any(entry.job.moved for entry in entries):
+        if not any(entry.job.stream for entry in entries):
             return self.backend.run(batch)
         rows: Sequence[Row] = ()
         with contextlib.closing(self.backend.stream(batch)) as steps:
             for rows in steps:
-                self._loop.call_soon_threadsafe(self._publish, entries, rows)
+                self._loop.call_soon_threadsafe(_publish, entries, rows)
         return rows
 
-    def _publish(self, entries: Sequence[_Entry], rows: Sequence[Row]) -> None:
-        for entry, row in zip(entries, rows, strict=False):
-            if entry.job.moved is not None:
-                entry.job.fresh[entry.index] = row
-                entry.job.notify()
 
-    def _deliver(self, entries: Sequence[_Entry], rows: Sequence[Row], started_s: float, spent_s: float) -> None:
-        self._item_s += 0.1 * (spent_s / len(entries) - self._item_s)
-        self._batch_s += 0.1 * (spent_s - self._batch_s) if self._batch_s else spent_s
-        for job in {entry.job for entry in entries}:
-            job.ended_s = started_s + spent_s
-            job.run_s += spent_s
-        for entry, row in zip(entries, rows, strict=True):
-            entry.job.rows[entry.index] = row
-            entry.job.missing -= 1
-            if not entry.job.missing and not entry.job.done.done():
-                entry.job.done.set_result(None)
-                entry.job.notify()
+def _deliver(entries: Sequence[_Entry], rows: Sequence[Row], started_s: float, spent_s: float) -> None:
+    for job in {entry.job for entry in entries}:
+        job.ended_s = started_s + spent_s
+        job.run_s += spent_s
+    for entry, row in zip(entries, rows, strict=True):
+        job = entry.job
+        job.rows[entry.index] = row
+        job.missing -= 1
+        if not job.missing and not job.done.done():
+            job.done.set_result(job.answer())
 
 
-def _fail_all(jobs: Set[_Job], error: Exception) -> None:
+def _publish(entries: Sequence[_Entry], rows: Sequence[Row]) -> None:
+    """Brings the rows of a step to the streams. On the event loop."""
+    for entry, row in zip(entries, rows, strict=False):
+        if stream := entry.job.stream:
+            stream.fresh[entry.index] = row
+            stream.moved.set()
+
+
+def _fail(jobs: Set[_Job], error: Exception) -> None:
     for job in jobs:
-        job.fail(error)
+        if not job.done.done():
+            job.done.set_exception(error)
 
 
 def _failure(error: Exception) -> Exception:

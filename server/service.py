@@ -25,7 +25,7 @@ from savor.flavor.errors import DeadlinePassed, InvalidInput, WrongFamily
 from savor.flavor.family import Dialogue, Family, Method, Rpc, Session
 from savor.flavor.item import Prepared
 from savor.server import status, wire
-from savor.server.background import Background
+from savor.server.background import Background, Steps
 from savor.server.call import Call
 from savor.server.ear import Ear
 from savor.server.models import Loaded, ModelInService, Models
@@ -96,9 +96,7 @@ class FamilyService:
             entry = self._models.find(model)
             loaded = entry.ready()
             loaded.pump.check(call)
-            prepared = await self._off_loop(prepare, loaded.artifact)
-            answer = await loaded.pump.run(prepared.items, call)
-            return await self._off_loop(prepared.decode, answer.rows), entry
+            return await self._background.walk(_called(prepare, loaded, call)), entry
 
     def close(self) -> None:
         """Ends the threads that prepare and decode."""
@@ -159,12 +157,15 @@ class FamilyService:
 
     async def _answer(self, route: Route, rpc: Method, message: Any, call: Call) -> Message:
         """The one way through: read, prepare, admit and run, decode, write."""
-        ready = await self._prepare(route, rpc, message, call)
-        return await self._run(route, ready, call)
+        entry, loaded = self._find(route, message.model)
+        loaded.pump.check(call)
+        return await self._background.walk(_answered(route, rpc, message, entry, loaded, call))
 
     async def _pieces(self, route: Route, rpc: Method, message: Any, call: Call) -> AsyncIterator[Message]:
         """As `_answer`, a response for every step that moved a sequence on, then one with the envelope alone."""
-        ready = await self._prepare(route, rpc, message, call)
+        entry, loaded = self._find(route, message.model)
+        loaded.pump.check(call)
+        ready = await self._off_loop(_prepared, rpc, message, entry, loaded, call)
         assert ready.prepared.fold is not None
         fold, times = ready.prepared.fold(), ready.times
         async for rows, answer in ready.loaded.pump.stream(ready.prepared.items, call):
@@ -195,7 +196,7 @@ class FamilyService:
                 while (turn := await self._turn(session, ended=ended, call=call)) is not None:
                     prepared, mine, times = turn
                     try:
-                        yield await self._run(route, _Ready(entry, loaded, prepared, times), mine)
+                        yield await self._background.walk(_run(route, _Ready(entry, loaded, prepared, times), mine))
                     finally:
                         mine.leave()
 
@@ -215,23 +216,33 @@ class FamilyService:
             raise WrongFamily(f"{entry.name!r} is a {task} model: call {', '.join(loaded.rpcs)}")
         return entry, loaded
 
-    async def _prepare(self, route: Route, rpc: Method, message: Any, call: Call) -> _Ready:
-        started_s = time.perf_counter()
-        entry, loaded = self._find(route, message.model)
-        loaded.pump.check(call)
-        request = wire.read(message, rpc.request)
-        prepared = await self._off_loop(rpc.prepare, request, loaded.artifact)
-        return _Ready(entry, loaded, prepared, _Times(prepare_s=time.perf_counter() - started_s))
-
-    async def _run(self, route: Route, ready: _Ready, call: Call) -> Message:
-        answer = await ready.loaded.pump.run(ready.prepared.items, call)
-        started_s = time.perf_counter()
-        response = await self._off_loop(lambda: wire.write(ready.prepared.decode(answer.rows), route.response))
-        times = replace(ready.times.with_run(answer), decode_s=time.perf_counter() - started_s)
-        return _sealed(response, times, ready)
-
     def _off_loop(self, function: Callable[..., ResultT], *arguments: Any) -> asyncio.Future[ResultT]:
         return self._background.run(function, *arguments)
+
+
+def _answered(
+    route: Route, rpc: Method, message: Any, entry: ModelInService, loaded: Loaded, call: Call
+) -> Steps[Message]:
+    return (yield from _run(route, _prepared(rpc, message, entry, loaded, call), call))
+
+
+def _prepared(rpc: Method, message: Any, entry: ModelInService, loaded: Loaded, call: Call) -> _Ready:
+    prepared = rpc.prepare(wire.read(message, rpc.request), loaded.artifact)
+    return _Ready(entry, loaded, prepared, _Times(prepare_s=time.perf_counter() - call.admitted_s))
+
+
+def _run(route: Route, ready: _Ready, call: Call) -> Steps[Message]:
+    answer = yield ready.loaded.pump.admit(ready.prepared.items, call)
+    started_s = time.perf_counter()
+    response = wire.write(ready.prepared.decode(answer.rows), route.response)
+    times = replace(ready.times.with_run(answer), decode_s=time.perf_counter() - started_s)
+    return _sealed(response, times, ready)
+
+
+def _called(prepare: Callable[[Artifact], Prepared], loaded: Loaded, call: Call) -> Steps[Any]:
+    prepared = prepare(loaded.artifact)
+    answer = yield loaded.pump.admit(prepared.items, call)
+    return prepared.decode(answer.rows)
 
 
 def _sealed(response: Any, times: _Times, ready: _Ready) -> Message:

@@ -1,6 +1,5 @@
 """`savor serve`: settings from every source, logging, and the server's life; an error ends it with one clear line."""
 
-import asyncio
 import logging
 import os
 from collections.abc import Mapping, Sequence
@@ -42,12 +41,14 @@ def _model(text: str) -> dict[str, Any]:
 
 def _serve(settings: Settings) -> None:
     # Only now: these load torch, transformers and mlflow, which takes seconds.
+    import uvloop
+
     from savor.flavor.errors import LoadRefused
     from savor.server.app import serve
     from savor.server.tracing import TracingUnavailable
 
     try:
-        asyncio.run(serve(settings, lambda port: _announce(settings, port)))
+        uvloop.run(serve(settings, lambda port: _announce(settings, port)))
     except (LoadRefused, OSError, TracingUnavailable) as error:
         fail(str(error), 1)
 

@@ -3,11 +3,12 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator
+from concurrent.futures import Future
 from contextlib import asynccontextmanager
 
 import pytest
 
-from savor.server.background import Background
+from savor.server.background import Background, Steps
 
 PATIENCE_S = 5.0
 """After this long somebody waits for ever."""
@@ -92,3 +93,60 @@ async def test_closing_does_what_was_asked_for() -> None:
         for number in range(20):
             background.run(done.append, number)
     assert done == list(range(20))
+
+
+async def test_steps_get_what_they_wait_for() -> None:
+    """While they wait the one thread does something else."""
+    waited_for: Future[int] = Future()
+
+    def steps() -> Steps[str]:
+        before = threading.get_ident()
+        number = yield waited_for
+        return f"{number}, {'the same' if threading.get_ident() == before else 'another'} thread"
+
+    async with working() as background:
+        result = background.walk(steps())
+        assert await background.run(abs, -1) == 1
+        assert not result.done()
+        await asyncio.to_thread(waited_for.set_result, 7)
+        assert await result == "7, the same thread"
+
+
+async def test_steps_that_wait_for_nothing() -> None:
+    def steps(wait: bool) -> Steps[int]:
+        return (yield Future()) if wait else 7
+
+    async with working() as background:
+        assert await background.walk(steps(wait=False)) == 7
+
+
+async def test_steps_are_told_of_failures_and_may_wait_again() -> None:
+    waited_for: list[Future[int]] = [Future(), Future()]
+
+    def steps() -> Steps[int]:
+        with pytest.raises(ArithmeticError):
+            yield waited_for[0]
+        return (yield waited_for[1])
+
+    async with working() as background:
+        result = background.walk(steps())
+        waited_for[0].set_exception(ArithmeticError())
+        waited_for[1].set_exception(LookupError("no more"))
+        with pytest.raises(LookupError, match="no more"):
+            await result
+
+
+async def test_steps_that_nobody_waits_for_any_more_go_no_further() -> None:
+    waited_for: Future[int] = Future()
+    seen: list[int] = []
+
+    def steps() -> Steps[None]:
+        seen.append((yield waited_for))
+
+    async with working() as background:
+        result = background.walk(steps())
+        await background.run(abs, -1)
+        result.cancel()
+        waited_for.set_result(7)
+        await background.run(abs, -1)
+    assert seen == []

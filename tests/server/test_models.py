@@ -1,5 +1,6 @@
 """The models in service: which one a request means, and how models come into service and go out of it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -135,7 +136,7 @@ async def test_loaded_models_answer(registered: Models) -> None:
     for entry in registered.entries:
         loaded = entry.ready()
         prepared = loaded.families[0].probe(loaded.artifact)
-        answer = await loaded.pump.run(prepared.items, Call(60.0))
+        answer = await asyncio.wrap_future(loaded.pump.admit(prepared.items, Call(60.0)))
         assert len(answer.rows) == len(prepared.items)
 
 
@@ -185,5 +186,6 @@ async def test_a_closed_model_takes_no_calls() -> None:
     await models.load_all()
     loaded = models.entries[0].ready()
     await models.close()
+    items = loaded.families[0].probe(loaded.artifact).items
     with pytest.raises(NotReady):
-        await loaded.pump.run(loaded.families[0].probe(loaded.artifact).items, Call(60.0))
+        loaded.pump.admit(items, Call(60.0))

@@ -94,7 +94,7 @@ def test_raw_contents_mean_the_same(stub) -> None:
 
 def test_an_array_comes_back_as_it_is(stub) -> None:
     [found] = outputs(stub.ModelInfer(request("encoder", tensor("text", ["the License"])))).values()
-    np.testing.assert_allclose(found, pyfunc("encoder").predict(["the License"]), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(found, pyfunc("encoder").predict(["the License"]), rtol=1e-5, atol=1e-5)
 
 
 def test_columns_go_by_name_in_any_order(stub) -> None:

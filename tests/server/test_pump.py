@@ -5,6 +5,7 @@ Two backends: the real one, and `Press`, a small one that doubles numbers, stand
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator, Generator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -43,6 +44,7 @@ class Press:
         self.fuse.set()
         self.failure = failure or ArithmeticError("secret detail")
         self.surplus = 0
+        self.takes_s = 0.0
 
     def run(self, batch: Batch) -> Sequence[Row]:
         self._begin(batch)
@@ -69,6 +71,7 @@ class Press:
         self.threads.add(threading.get_ident())
         self.batches.append([int(number) for number in self._numbers(batch)])
         self.busy.set()
+        time.sleep(self.takes_s)
         assert self.free.wait(PATIENCE_S)
         if not batch.generates and any(number < 0 for number in self._numbers(batch)):
             raise self.failure
@@ -98,7 +101,7 @@ async def pumping(backend: Backend, budget: Budget = WIDE) -> AsyncIterator[Pump
 async def _ask(pump: Pump, items: Sequence[Item], call: Call | None = None) -> list[int]:
     """The numbers that come out, within a time in which anything comes out."""
     async with asyncio.timeout(PATIENCE_S):
-        answer = await pump.run(items, call or Call(60.0))
+        answer = await asyncio.wrap_future(pump.admit(items, call or Call(60.0)))
     return [int(row["output"]) for row in answer.rows]
 
 
@@ -106,6 +109,7 @@ async def _ask(pump: Pump, items: Sequence[Item], call: Call | None = None) -> l
 async def standstill(pump: Pump, press: Press) -> AsyncIterator[None]:
     """While this lasts the backend is busy with a call of its own, so that others gather."""
     press.free.clear()
+    press.busy.clear()
     first = asyncio.create_task(_ask(pump, _items(1000)))
     await asyncio.to_thread(press.busy.wait)
     try:
@@ -131,34 +135,47 @@ async def test_rows_come_in_the_order_of_the_items() -> None:
         assert await _ask(pump, _items(3, 1, 2)) == [6, 2, 4]
 
 
+async def _paced(pump: Pump, press: Press) -> None:
+    """Lets the pump see how slow the backend is: a tenth of a second for an item, where a batch holds no more."""
+    press.takes_s = 0.1
+    await _ask(pump, _items(1, 2, 3))
+
+
 async def test_a_call_is_refused_that_would_wait_too_long_for_its_deadline() -> None:
-    press = Press()
-    async with pumping(press, Budget(batch_tokens=1)) as pump:
+    async with pumping(press := Press(), Budget(batch_tokens=1)) as pump:
+        await _paced(pump, press)
         async with standstill(pump, press):
-            await asyncio.sleep(0.1)
-        # One batch has taken a tenth of a second, and ten wait: that is a second.
-        async with standstill(pump, press):
+            press.takes_s = 0.0
+            # Ten wait, which is a second.
             others = await _admitted(*(_ask(pump, _items(number)) for number in range(10)))
             with pytest.raises(Overloaded, match="try again later, or with more time"):
-                pump.check(Call(0.2))
+                pump.check(Call(0.5))
             pump.check(Call(60.0))
         await asyncio.gather(*others)
         # Nobody waits any more, however slow it was before.
         pump.check(Call(0.001))
 
 
-async def test_who_has_gone_is_not_waited_for() -> None:
-    press = Press()
-    async with pumping(press, Budget(batch_tokens=1)) as pump:
+async def test_what_fits_into_one_batch_is_not_refused_however_long_one_takes() -> None:
+    """A batch of ten sequences takes as many steps as one of one."""
+    async with pumping(press := Press()) as pump:
+        await _paced(pump, press)
         async with standstill(pump, press):
-            await asyncio.sleep(0.1)
+            others = await _admitted(*(_ask(pump, _items(number)) for number in range(10)))
+            pump.check(Call(0.2))
+        await asyncio.gather(*others)
+
+
+async def test_who_has_gone_is_not_waited_for() -> None:
+    async with pumping(press := Press(), Budget(batch_tokens=1)) as pump:
+        await _paced(pump, press)
         async with standstill(pump, press):
             gone = Call(60.0)
             leaving = await _admitted(_ask(pump, _items(*range(10)), gone))
             with pytest.raises(Overloaded):
-                pump.check(Call(0.2))
+                pump.check(Call(0.5))
             gone.leave()
-            pump.check(Call(0.2))
+            pump.check(Call(0.5))
         await asyncio.gather(*leaving, return_exceptions=True)
 
 
@@ -192,7 +209,7 @@ async def test_a_call_may_take_several_batches() -> None:
 
 async def test_times_are_told() -> None:
     async with pumping(Press()) as pump:
-        answer = await pump.run(_items(1), Call(60.0))
+        answer = await asyncio.wrap_future(pump.admit(_items(1), Call(60.0)))
     assert answer.run_s > 0
     assert answer.queue_s >= 0
 
@@ -454,7 +471,7 @@ async def test_the_real_backend_answers_many_callers() -> None:
         for text in texts
     ]
     async with pumping(EagerBackend(model), Budget()) as pump, asyncio.timeout(PATIENCE_S * 3):
-        answers = await asyncio.gather(*(pump.run(each.items, Call(60.0)) for each in prepared))
+        answers = await asyncio.gather(*(asyncio.wrap_future(pump.admit(each.items, Call(60.0))) for each in prepared))
     for text, each, answer in zip(texts, prepared, answers, strict=True):
         [label] = each.decode(answer.rows).results[0].labels
         [expected] = model.pipeline([text])
@@ -478,7 +495,7 @@ async def test_the_real_backend_streams_to_many_callers() -> None:
         asyncio.timeout(PATIENCE_S * 3),
     ):
         texts = await asyncio.gather(*map(text, prepared))
-        whole = [each.decode((await pump.run(each.items, Call(60.0))).rows) for each in prepared]
+        whole = [each.decode((await asyncio.wrap_future(pump.admit(each.items, Call(60.0)))).rows) for each in prepared]
     assert texts == [response.results[0].sequences[0].text for response in whole]
 
 
@@ -488,7 +505,7 @@ async def test_options_that_the_real_backend_refuses_fail_their_call_alone() -> 
     bad = Item(good.arrays, good.length, generation.run({"frobnicate": 1}))
     async with pumping(EagerBackend(model), Budget()) as pump, asyncio.timeout(PATIENCE_S * 3):
         refused, answer = await asyncio.gather(
-            pump.run([bad], Call(60.0)), pump.run([good], Call(60.0)), return_exceptions=True
+            *(asyncio.wrap_future(pump.admit([item], Call(60.0))) for item in (bad, good)), return_exceptions=True
         )
     assert isinstance(refused, InvalidInput)
     assert not isinstance(answer, BaseException)
