@@ -5,7 +5,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export HF_HUB_OFFLINE := 1
 
-.PHONY: help setup demo test check format stubs bench clean
+.PHONY: help setup demo test test-slow check format stubs bench clean
 help: ## Show the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk 'BEGIN{FS=":.*## "}{printf "  make %-8s %s\n", $$1, $$2}'
 
@@ -32,8 +32,11 @@ check: .venv/.ready ## Lint, types, protos, import rules.
 	$(BIN)/python -m tests.contract.stubs
 	PYTHONPATH=.typing lint-imports
 
-test: check ## Everything: check, then the whole suite.
-	pytest
+test: check ## Check, then the suite, in less than 20 minutes.
+	pytest -m "not slow"
+
+test-slow: .venv/.ready ## The tests that take longer: real speech, compiled models by both doors, tune.
+	pytest -m slow
 
 format: .venv/.ready ## Format code and protos.
 	ruff check --fix-only -q .

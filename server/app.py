@@ -19,6 +19,7 @@ from grpc_reflection.v1alpha import reflection
 
 from savor.flavor import table
 from savor.oip import open_inference_pb2_grpc
+from savor.server import scheduling
 from savor.server.config import ServerSettings, Settings, TlsSettings
 from savor.server.model_service import ModelService
 from savor.server.models import Models
@@ -114,6 +115,8 @@ class App:
 
 async def serve(settings: Settings, started: Callable[[int], None] = lambda port: None) -> None:
     """Serves until a signal comes. `started` is told the port once every model is ready."""
+    # Before gRPC starts threads.
+    scheduling.give_way()
     app, signals = App(settings), _Signals()
     await app.start()
     loading = asyncio.create_task(app.load())

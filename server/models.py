@@ -16,6 +16,7 @@ from savor.flavor import table
 from savor.flavor.artifact import Artifact
 from savor.flavor.errors import InvalidInput, NotReady, UnknownModel
 from savor.flavor.family import Family
+from savor.server import scheduling
 from savor.server.budget import budget
 from savor.server.config import ModelSettings, Settings
 from savor.server.loading import open_model, warm
@@ -136,6 +137,7 @@ async def _in_background(function: Callable[..., ResultT], *arguments: object) -
     done: Future[ResultT] = Future()
 
     def run() -> None:
+        scheduling.compute()
         try:
             done.set_result(function(*arguments))
         except BaseException as error:

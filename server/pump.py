@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from savor.accel.backend import Backend, Batch, RefusedOptions
 from savor.flavor.errors import DeadlinePassed, ExecutionFailed, InvalidInput, NotReady, Overloaded, SavorError
 from savor.flavor.item import Item, Row
+from savor.server import scheduling
 from savor.server.batching import Budget, Queue
 from savor.server.call import Call
 
@@ -119,7 +120,7 @@ class Pump:
         self._queue: Queue[_Entry] = Queue(budget)
         self._turn = threading.Condition()
         """Guards the queue, and tells the backend's thread that it has changed."""
-        self._thread = ThreadPoolExecutor(1, f"savor-{name}")
+        self._thread = ThreadPoolExecutor(1, f"savor-{name}", scheduling.compute)
         self._pace = _Pace()
         self._closing = False
         self._loop = asyncio.get_running_loop()

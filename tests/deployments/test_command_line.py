@@ -70,6 +70,7 @@ def test_a_failure_ends_the_command_with_the_server_s_sentence(tmp_path: Path, t
     assert "no model is named 'nobody'" in ran.stderr
 
 
+@pytest.mark.slow
 def test_run_local_serves_until_it_is_interrupted(tmp_path: Path) -> None:
     model = str(tiny_models.saved("classifier"))
     arguments = ["run-local", "-t", "savor", "--name", "mine", "-m", model, "-C", "port=0", "-C", "device=cpu"]
@@ -96,6 +97,7 @@ def test_run_local_serves_until_it_is_interrupted(tmp_path: Path) -> None:
                 os.killpg(process.pid, signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_run_local_says_that_the_server_failed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(MlflowException, match="ended with status 1"):
         run_local("mine", str(tmp_path / "nothing"), config={"port": "0"})

@@ -1,6 +1,7 @@
 """`savor serve` as a process: how it starts, what it says when it can't, and how it ends without losing a call."""
 
 import json
+import os
 import re
 import signal
 import socket
@@ -60,7 +61,7 @@ def test_sigterm_tells_meshes_first_and_answers_every_call_under_way(long_genera
         watch = stub.health.Watch(health_pb2.HealthCheckRequest(), timeout=90)
         assert next(watch).status == SERVING
         stream = stub.generation.StreamGenerateText(
-            text_generation_pb2.StreamGenerateTextRequest(**generation(1200)), timeout=90
+            text_generation_pb2.StreamGenerateTextRequest(**generation(400)), timeout=90
         )
         pieces = [next(stream)]
         # Each in a batch of its own, so all but the first wait behind the stream when the signal comes.
@@ -83,7 +84,7 @@ def test_sigterm_tells_meshes_first_and_answers_every_call_under_way(long_genera
         counts = [call.result().results[0].sequences[0].token_count for call in waiting]
         assert server.ended() == 0
     assert pieces[-1].model_version
-    assert pieces[-2].results[-1].token_count == 1200
+    assert pieces[-2].results[-1].token_count == 400
     assert counts == [20 + index for index in range(6)]
     assert "Traceback" not in server.said
 
@@ -94,13 +95,18 @@ def test_an_idle_server_ends_at_a_signal_though_somebody_watches_its_health() ->
         with stubs(server.target()) as stub:
             watch = stub.health.Watch(health_pb2.HealthCheckRequest(), timeout=90)
             assert next(watch).status == SERVING
+            threads = Path(f"/proc/{server.popen.pid}/task").iterdir()
+            policies = {os.sched_getscheduler(int(each.name)) for each in threads}
             server.signal(signal.SIGINT)
             assert next(watch).status == NOT_SERVING
             # Long before the grace is over: nobody waits for an answer.
             assert server.ended(within_s=20) == 0
         assert "Traceback" not in server.said
+        # See server/scheduling.py.
+        assert policies == {os.SCHED_OTHER, os.SCHED_BATCH}
 
 
+@pytest.mark.slow
 def test_a_second_signal_cuts_the_grace_short(long_generator: Path) -> None:
     settings = {"SAVOR_SERVER__DRAIN_DELAY_S": "60", "SAVOR_SERVER__GRACE_S": "60"}
     with launched("--port", "0", f"long={long_generator}", **settings) as server, stubs(server.target()) as stub:
@@ -270,6 +276,7 @@ def gate() -> Iterator[Gate]:
         yield made
 
 
+@pytest.mark.slow
 def test_health_and_calls_say_that_a_model_is_still_loading(gate: Gate) -> None:
     first = f"classifier={tiny_models.saved('classifier')}"
     arguments = ("--port", "0", "--tracking-uri", gate.uri, first, "models:/held/1")
@@ -300,6 +307,7 @@ def test_health_and_calls_say_that_a_model_is_still_loading(gate: Gate) -> None:
     assert served == {service: NOT_SERVING if service in unserved else SERVING for service in SERVICES}
 
 
+@pytest.mark.slow
 def test_a_server_that_is_still_loading_ends_at_a_signal(gate: Gate) -> None:
     arguments = ("--port", "0", "--tracking-uri", gate.uri, "models:/held/1")
     with launched(*arguments, SAVOR_SERVER__DRAIN_DELAY_S="0") as server:
@@ -348,6 +356,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
 
 
 @pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")
+@pytest.mark.slow
 def test_every_way_to_name_a_model_serves_the_same_one(registry: Registry) -> None:
     models = (
         "models:/mood/1",

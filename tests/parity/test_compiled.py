@@ -55,6 +55,7 @@ def client(serving: Callable[..., Serving]) -> Iterator[Client]:
         yield connected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", WAYS)
 def test_the_typed_door(client: Client, variant: Variant, subtests: pytest.Subtests) -> None:
     door, predict = DOORS[variant.door], pyfunc(str(models.saved(variant))).predict
@@ -64,6 +65,7 @@ def test_the_typed_door(client: Client, variant: Variant, subtests: pytest.Subte
             agree("compiled", ours, of_mlflow(partial(door.theirs, predict, inputs)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", WAYS)
 def test_the_exact_door(client: Client, variant: Variant) -> None:
     loaded = pyfunc(str(models.saved(variant)))
@@ -74,6 +76,7 @@ def test_the_exact_door(client: Client, variant: Variant) -> None:
         agree_in_words("compiled", ours, theirs)
 
 
+@pytest.mark.slow
 def test_every_model_is_compiled_indeed(client: Client) -> None:
     backends = [model.backend for model in client.list_models().models]
     assert len(backends) == len(WAYS)

@@ -51,6 +51,7 @@ REAL = [
 
 
 @pytest.mark.parametrize(("arguments", "shown"), REAL)
+@pytest.mark.slow
 def test_real_models_are_called(
     serving: Callable[..., Any], tmp_path: Path, arguments: tuple[str, ...], shown: str
 ) -> None:

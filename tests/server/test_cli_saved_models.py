@@ -184,6 +184,7 @@ def test_inspect_loads_no_weights(tmp_path: Path) -> None:
     assert run("inspect", folder).exit_code == 0
 
 
+@pytest.mark.slow
 def test_stdout_is_the_answer_alone(tmp_path: Path, checkpoint: Path) -> None:
     """In a process of its own, with a store that MLflow makes: its words and its migrations stay off stdout."""
     command = [sys.executable, "-m", "savor.server", "log", str(checkpoint), "--task", "text-generation", "--json"]

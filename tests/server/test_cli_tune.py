@@ -187,6 +187,7 @@ def _work(name: str, accel: str, **more: Any) -> Work:
     )
 
 
+@pytest.mark.slow
 def test_a_classifier_is_measured_in_a_process_of_its_own() -> None:
     measured = tuning.apart(_work("classifier", "onnx"))
     assert measured.items_per_s > 0
@@ -197,6 +198,7 @@ def test_a_classifier_is_measured_in_a_process_of_its_own() -> None:
     assert measured.report["largest_difference"] > 0
 
 
+@pytest.mark.slow
 def test_generated_tokens_are_counted() -> None:
     measured = tuning.apart(_work("text2text", "eager"))
     assert measured.tokens_per_s > measured.items_per_s

@@ -4,6 +4,7 @@ Two backends: the real one, and `Press`, a small one that doubles numbers, stand
 """
 
 import asyncio
+import os
 import threading
 import time
 from collections.abc import AsyncIterator, Generator, Sequence
@@ -19,6 +20,7 @@ from savor.flavor import generation
 from savor.flavor.errors import DeadlinePassed, ExecutionFailed, InvalidInput, NotReady, Overloaded
 from savor.flavor.families import text_classification, text_generation
 from savor.flavor.item import Forward, Item, Row, Run
+from savor.server import scheduling
 from savor.server.batching import Budget
 from savor.server.call import Call
 from savor.server.pump import Pump
@@ -219,6 +221,21 @@ async def test_the_backend_is_called_from_one_thread_that_is_not_the_loops() -> 
         await asyncio.gather(*(_ask(pump, _items(number)) for number in range(5)))
     assert len(press.threads) == 1
     assert threading.get_ident() not in press.threads
+
+
+async def test_the_backend_s_thread_computes_though_its_loop_s_gives_way() -> None:
+    class Watched(Press):
+        def run(self, batch: Batch) -> Sequence[Row]:
+            self.policies = {os.sched_getscheduler(0)}
+            return super().run(batch)
+
+    scheduling.give_way()
+    try:
+        async with pumping(press := Watched()) as pump:
+            await _ask(pump, _items(1))
+    finally:
+        scheduling.compute()
+    assert press.policies == {os.SCHED_OTHER}
 
 
 async def test_the_guilty_call_fails_alone() -> None:
