@@ -20,11 +20,11 @@ Steps = Generator[Future[Any], Any, ResultT]
 
 
 class _Job(NamedTuple):
-    """What is to be done next for somebody's `result`; the rest of it, where it has several steps."""
+    """Work for somebody's `result`, and what makes its next step."""
 
     result: asyncio.Future[Any]
-    act: Callable[[], Any]
-    steps: Steps[Any] | None = None
+    steps: Steps[Any]
+    go_on: Callable[[], Future[Any]]
 
 
 class Background:
@@ -42,14 +42,12 @@ class Background:
 
     def run(self, function: Callable[..., ResultT], *arguments: Any) -> asyncio.Future[ResultT]:
         """What a function gives or raises."""
-        result: asyncio.Future[ResultT] = self._loop.create_future()
-        self._jobs.put(_Job(result, partial(function, *arguments)))
-        return result
+        return self.walk(_only(function, *arguments))
 
     def walk(self, steps: Steps[ResultT]) -> asyncio.Future[ResultT]:
         """What a generator returns or raises. While it waits for a future it takes no thread, and the loop no part."""
         result: asyncio.Future[ResultT] = self._loop.create_future()
-        self._jobs.put(_Job(result, partial(next, steps), steps))
+        self._jobs.put(_Job(result, steps, partial(next, steps)))
         return result
 
     def close(self) -> None:
@@ -63,25 +61,22 @@ class Background:
         while (job := self._jobs.get()) is not None:
             # Whose caller has gone costs nothing more.
             if not job.result.cancelled():
-                self._act(job)
+                self._go_on(job)
 
-    def _act(self, job: _Job) -> None:
+    def _go_on(self, job: _Job) -> None:
         try:
-            value = job.act()
+            waiting = job.go_on()
         except StopIteration as ended:
             self._end(job.result, ended.value, None)
         except Exception as error:
             self._end(job.result, None, error)
         else:
-            if job.steps is None:
-                self._end(job.result, value, None)
-            else:
-                value.add_done_callback(partial(self._resume, job.result, job.steps))
+            waiting.add_done_callback(partial(self._resume, job))
 
-    def _resume(self, result: asyncio.Future[Any], steps: Steps[Any], waited_for: Future[Any]) -> None:
+    def _resume(self, job: _Job, waited_for: Future[Any]) -> None:
         error = waited_for.exception()
-        act = partial(steps.throw, error) if error else partial(steps.send, waited_for.result())
-        self._jobs.put(_Job(result, act, steps))
+        go_on = partial(job.steps.throw, error) if error else partial(job.steps.send, waited_for.result())
+        self._jobs.put(job._replace(go_on=go_on))
 
     def _end(self, result: asyncio.Future[Any], value: Any, error: Exception | None) -> None:
         self._ended.append((result, value, error))
@@ -99,3 +94,9 @@ class Background:
                 result.set_result(value)
             else:
                 result.set_exception(error)
+
+
+def _only(function: Callable[..., ResultT], *arguments: Any) -> Steps[ResultT]:
+    """A function as work that waits for nothing."""
+    yield from ()
+    return function(*arguments)

@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -31,11 +31,10 @@ from savor.server.ear import Ear
 from savor.server.models import Loaded, ModelInService, Models
 from savor.server.pump import Answer
 
-ResultT = TypeVar("ResultT")
-
 Context = grpc.aio.ServicerContext[Any, Any]
 
-_MOST_THREADS = 4
+_LEAST_THREADS, _MOST_THREADS = 2, 4
+"""Of those that prepare: more than one, so that a long recording keeps no short text waiting."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ class FamilyService:
     def __init__(self, models: Models, default_timeout_s: float) -> None:
         self._models = models
         self._default_timeout_s = default_timeout_s
-        self._background = Background(min(available(), _MOST_THREADS), "savor-prepare")
+        self._background = Background(max(_LEAST_THREADS, min(available(), _MOST_THREADS)), "savor-prepare")
 
     def handler(self, family: Family) -> grpc.GenericRpcHandler:
         """The gRPC handler of a family's service."""
@@ -165,12 +164,12 @@ class FamilyService:
         """As `_answer`, a response for every step that moved a sequence on, then one with the envelope alone."""
         entry, loaded = self._find(route, message.model)
         loaded.pump.check(call)
-        ready = await self._off_loop(_prepared, rpc, message, entry, loaded, call)
+        ready = await self._background.run(_prepared, rpc, message, entry, loaded, call)
         assert ready.prepared.fold is not None
         fold, times = ready.prepared.fold(), ready.times
         async for rows, answer in ready.loaded.pump.stream(ready.prepared.items, call):
             started_s = time.perf_counter()
-            piece = await self._off_loop(fold.step, rows)
+            piece = await self._background.run(fold.step, rows)
             decode_s = times.decode_s + time.perf_counter() - started_s
             times = replace(times.with_run(answer), decode_s=decode_s)
             if piece is not None:
@@ -185,7 +184,7 @@ class FamilyService:
         if first is None or not first.HasField("config"):
             raise InvalidInput.at("config", "is missing: the first message of the stream must set it")
         entry, loaded = self._find(route, first.config.model)
-        session = await self._off_loop(rpc.open, wire.read(first, rpc.request).config, loaded.artifact)
+        session = await self._background.run(rpc.open, wire.read(first, rpc.request).config, loaded.artifact)
         async with Ear(messages) as ear:
             ended = False
             while not ended:
@@ -203,7 +202,7 @@ class FamilyService:
     async def _turn(self, session: Session, *, ended: bool, call: Call) -> tuple[Prepared, Call, _Times] | None:
         """What a dialogue says next, as a call of its own: its times are not those of the whole dialogue."""
         mine = Call(call.deadline_s - time.perf_counter())
-        prepared = await self._off_loop(lambda: session.next(ended=ended))
+        prepared = await self._background.run(lambda: session.next(ended=ended))
         times = _Times(prepare_s=time.perf_counter() - mine.admitted_s)
         return None if prepared is None else (prepared, mine, times)
 
@@ -215,9 +214,6 @@ class FamilyService:
         if not route.family.serves(route.rpc, task):
             raise WrongFamily(f"{entry.name!r} is a {task} model: call {', '.join(loaded.rpcs)}")
         return entry, loaded
-
-    def _off_loop(self, function: Callable[..., ResultT], *arguments: Any) -> asyncio.Future[ResultT]:
-        return self._background.run(function, *arguments)
 
 
 def _answered(

@@ -36,6 +36,12 @@ async def test_what_a_function_raises() -> None:
         assert await background.run(abs, -1) == 1
 
 
+async def test_a_stray_stop_iteration_is_a_failure() -> None:
+    async with working() as background:
+        with pytest.raises(RuntimeError, match="StopIteration"):
+            await background.run(next, iter(()))
+
+
 @pytest.mark.parametrize("threads", [1, 3])
 async def test_everybody_gets_what_is_theirs(threads: int) -> None:
     async with working(threads) as background:
