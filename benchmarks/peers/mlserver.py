@@ -1,6 +1,7 @@
 """MLServer over gRPC: its Hugging Face runtime with an export through optimum, and its MLflow runtime.
 
-Releases ended in 2025: a fresh installation runs with nothing of today, so that three places of it are mended.
+Releases ended in 2025: a fresh installation runs with nothing of today, so that three places of it are mended; a fourth
+keeps it to the threads that all servers have.
 """
 
 import json
@@ -33,6 +34,13 @@ PATCHES: Sequence[tuple[str, str, str]] = (
         "optimum/exporters/onnx/convert.py",
         "                opset_version=opset,\n            )\n\n        # check",
         "                opset_version=opset,\n                dynamo=False,\n            )\n\n        # check",
+    ),
+    # ONNX Runtime counts the machine's cores, not its own, and places threads on them whatever they are pinned to.
+    (
+        "onnxruntime/capi/onnxruntime_inference_collection.py",
+        "        self._sess_options = sess_options\n        self._sess_options_initial = sess_options\n",
+        "        self._sess_options = self._sess_options_initial = sess_options or C.SessionOptions()\n"
+        "        self._sess_options.intra_op_num_threads = int(os.environ['OMP_NUM_THREADS'])\n",
     ),
 )
 
