@@ -7,7 +7,7 @@ export HF_HUB_OFFLINE := 1
 
 .PHONY: help setup demo test test-slow check format stubs bench clean
 help: ## Show the targets.
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk 'BEGIN{FS=":.*## "}{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk 'BEGIN{FS=":.*## "}{printf "  make %-9s %s\n", $$1, $$2}'
 
 # torch comes first and pinned: any other resolution may draw several GB of CUDA packages in.
 .venv/.ready: pyproject.toml constraints.txt

@@ -33,6 +33,18 @@ class Batch:
         return isinstance(self.run, Generate)
 
 
+def unwatched(items: Sequence[Item]) -> Batch:
+    """A batch of items that nobody leaves."""
+    return Batch(tuple(items), (_Everybody(),) * len(items))
+
+
+class _Everybody:
+    """A watch of items that nobody leaves."""
+
+    def alive(self) -> bool:
+        return True
+
+
 @dataclass(frozen=True)
 class BackendInfo:
     """How a model is executed, as callers are told."""

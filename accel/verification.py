@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from transformers import LogitsProcessorList
 
-from savor.accel.backend import Backend, Batch
+from savor.accel.backend import Backend, Batch, unwatched
 from savor.accel.precision import Precision, Tolerance
 from savor.accel.report import Comparison, Report
 from savor.flavor.item import Array, Generate, Item, Row, Step
@@ -80,11 +80,11 @@ def _run(backend: Backend, batch: Batch) -> Rows:
     scores = _Scores()
     listened = replace(run, options={**run.options, "logits_processor": LogitsProcessorList([scores])})
     rows = backend.run(replace(batch, items=tuple(replace(item, run=listened) for item in batch.items)))
-    return [{"tokens": _tokens(row), "scores": scores.of(index)} for index, row in enumerate(rows)]
+    return [{"tokens": tokens_of(row), "scores": scores.of(index)} for index, row in enumerate(rows)]
 
 
-def _tokens(row: Row) -> Array:
-    """The tokens of a probe's one sequence, without what fills the batch behind its end where that is known."""
+def tokens_of(row: Row) -> Array:
+    """The tokens of an item's one sequence, without what fills the batch behind its end where that is known."""
     return row["tokens"][0][: row["lengths"][0]] if "lengths" in row else row["tokens"]
 
 
@@ -100,13 +100,6 @@ def _comparable(key: str, expected: Row, given: Row) -> Array:
     return np.concatenate([told, want[len(told) :]])
 
 
-class _Everybody:
-    """A watch of items that nobody leaves."""
-
-    def alive(self) -> bool:
-        return True
-
-
 def _batches(probes: Mapping[str, Sequence[Item]]) -> Iterator[tuple[str, Batch]]:
     """Each item alone; then together all those that may share a batch, and the longest two of them.
 
@@ -116,20 +109,16 @@ def _batches(probes: Mapping[str, Sequence[Item]]) -> Iterator[tuple[str, Batch]
     for name, items in probes.items():
         for item in items:
             lanes.setdefault((item.run, item.alike), []).append(item)
-            yield name, _batch([item])
+            yield name, unwatched([item])
     for lane in lanes.values():
         together = sorted(lane, key=lambda item: item.length)
         if len(together) > 1:
-            yield f"{len(together)} in a batch", _batch(together)
+            yield f"{len(together)} in a batch", unwatched(together)
         if len(together) > 2:
-            yield "the longest two", _batch(together[-2:])
+            yield "the longest two", unwatched(together[-2:])
     if lanes and max(map(len, lanes.values())) == 1:
         [shortest] = min(lanes.values(), key=lambda lane: lane[0].length)
-        yield "one twice in a batch", _batch([shortest, shortest])
-
-
-def _batch(items: Sequence[Item]) -> Batch:
-    return Batch(tuple(items), (_Everybody(),) * len(items))
+        yield "one twice in a batch", unwatched([shortest, shortest])
 
 
 def _scales(rows: Iterable[Row]) -> Mapping[str, float]:

@@ -19,12 +19,12 @@ from benchmarks.outcome import Table
 from benchmarks.subject import CACHE
 from demo.weights import SOURCES, fetch
 from savor.accel import conversion, export, onnx
-from savor.accel.backend import Backend, Batch
+from savor.accel.backend import Backend, unwatched
 from savor.accel.eager import EagerBackend
 from savor.accel.onnx import OnnxBackend, Runtime
 from savor.accel.precision import PRECISIONS
 from savor.accel.probes import probes
-from savor.accel.verification import Verification
+from savor.accel.verification import Verification, tokens_of
 from savor.flavor import saved, table
 from savor.flavor.artifact import Artifact
 from savor.flavor.families.speech_recognition import RecognizeSpeechRequest, prepare
@@ -40,13 +40,6 @@ _TOKENS, _FEW, _RUNTIME = 20, 2, Runtime(threads=1)
 _HEAVY_CHAIN = "EVQLVESGGGLVQPGGSLRLSCAASGFTFSSYAMSWVRQAPGKGLEWVS"
 
 Rows = Sequence[Row]
-
-
-class _Everybody:
-    """A watch of items that nobody leaves."""
-
-    def alive(self) -> bool:
-        return True
 
 
 @dataclass(frozen=True)
@@ -123,9 +116,7 @@ def _first(row: Row) -> Array:
 
 
 def _tokens(row: Row) -> list[int]:
-    """The tokens of an item's one sequence, without what fills it up."""
-    tokens = row["tokens"][0][: row["lengths"][0]] if "lengths" in row else row["tokens"]
-    return [int(token) for token in np.ravel(tokens)]
+    return [int(token) for token in np.ravel(tokens_of(row))]
 
 
 def cases() -> Sequence[Case]:
@@ -212,7 +203,7 @@ def _compiled(artifact: Artifact, graphs: Path, precision: str) -> tuple[Backend
 
 def _run(backend: Backend, items: Sequence[Item]) -> Run:
     """The rows of items, one by one."""
-    batches = [Batch((item,), (_Everybody(),)) for item in items]
+    batches = [unwatched([item]) for item in items]
     for batch in batches[:_FEW]:
         backend.run(batch)
     began = time.process_time()

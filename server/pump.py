@@ -39,22 +39,6 @@ class Answer:
 
 
 @dataclass(eq=False)
-class _Job:
-    """The items of one call on their way through the backend, whose thread alone changes it."""
-
-    call: Call
-    rows: list[Row]
-    missing: int
-    done: Future[Answer] = field(default_factory=Future)
-    stream: "_Stream | None" = None
-    ended_s: float = 0.0
-    run_s: float = 0.0
-
-    def answer(self) -> Answer:
-        return Answer(self.rows, max(self.ended_s - self.call.admitted_s - self.run_s, 0.0), self.run_s)
-
-
-@dataclass(eq=False)
 class _Stream:
     """The items of a call that have new rows. Of the event loop alone."""
 
@@ -70,6 +54,22 @@ class _Stream:
         self.moved.clear()
         fresh, self.fresh = self.fresh, {}
         return fresh
+
+
+@dataclass(eq=False)
+class _Job:
+    """The items of one call on their way through the backend, whose thread alone changes it."""
+
+    call: Call
+    rows: list[Row]
+    missing: int
+    done: Future[Answer] = field(default_factory=Future)
+    stream: _Stream | None = None
+    ended_s: float = 0.0
+    run_s: float = 0.0
+
+    def answer(self) -> Answer:
+        return Answer(self.rows, max(self.ended_s - self.call.admitted_s - self.run_s, 0.0), self.run_s)
 
 
 @dataclass(frozen=True, eq=False)

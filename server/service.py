@@ -156,15 +156,11 @@ class FamilyService:
 
     async def _answer(self, route: Route, rpc: Method, message: Any, call: Call) -> Message:
         """The one way through: read, prepare, admit and run, decode, write."""
-        entry, loaded = self._find(route, message.model)
-        loaded.pump.check(call)
-        return await self._background.walk(_answered(route, rpc, message, entry, loaded, call))
+        return await self._background.walk(_answered(route, self._preparing(route, rpc, message, call), call))
 
     async def _pieces(self, route: Route, rpc: Method, message: Any, call: Call) -> AsyncIterator[Message]:
         """As `_answer`, a response for every step that moved a sequence on, then one with the envelope alone."""
-        entry, loaded = self._find(route, message.model)
-        loaded.pump.check(call)
-        ready = await self._background.run(_prepared, rpc, message, entry, loaded, call)
+        ready = await self._background.run(self._preparing(route, rpc, message, call))
         assert ready.prepared.fold is not None
         fold, times = ready.prepared.fold(), ready.times
         async for rows, answer in ready.loaded.pump.stream(ready.prepared.items, call):
@@ -206,6 +202,17 @@ class FamilyService:
         times = _Times(prepare_s=time.perf_counter() - mine.admitted_s)
         return None if prepared is None else (prepared, mine, times)
 
+    def _preparing(self, route: Route, rpc: Method, message: Any, call: Call) -> Callable[[], _Ready]:
+        """What prepares a call off the loop. Raises at once where the call is for no model, or would wait too long."""
+        entry, loaded = self._find(route, message.model)
+        loaded.pump.check(call)
+
+        def prepare() -> _Ready:
+            prepared = rpc.prepare(wire.read(message, rpc.request), loaded.artifact)
+            return _Ready(entry, loaded, prepared, _Times(prepare_s=time.perf_counter() - call.admitted_s))
+
+        return prepare
+
     def _find(self, route: Route, name: str) -> tuple[ModelInService, Loaded]:
         """The model that a request means, loaded. Raises WrongFamily where the RPC does not answer for it."""
         entry = self._models.find(name)
@@ -216,15 +223,8 @@ class FamilyService:
         return entry, loaded
 
 
-def _answered(
-    route: Route, rpc: Method, message: Any, entry: ModelInService, loaded: Loaded, call: Call
-) -> Steps[Message]:
-    return (yield from _run(route, _prepared(rpc, message, entry, loaded, call), call))
-
-
-def _prepared(rpc: Method, message: Any, entry: ModelInService, loaded: Loaded, call: Call) -> _Ready:
-    prepared = rpc.prepare(wire.read(message, rpc.request), loaded.artifact)
-    return _Ready(entry, loaded, prepared, _Times(prepare_s=time.perf_counter() - call.admitted_s))
+def _answered(route: Route, prepare: Callable[[], _Ready], call: Call) -> Steps[Message]:
+    return (yield from _run(route, prepare(), call))
 
 
 def _run(route: Route, ready: _Ready, call: Call) -> Steps[Message]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from savor.accel import tuning
-from savor.accel.backend import Backend, BackendInfo, Batch
+from savor.accel.backend import Backend, BackendInfo, Batch, unwatched
 from savor.accel.plan import Accel
 from savor.flavor.item import Forward, Item, Row
 
@@ -30,14 +30,9 @@ class Sleeper(Backend):
         return [{"lengths": np.array([item.length])} for item in batch.items]
 
 
-class Everybody:
-    def alive(self) -> bool:
-        return True
-
-
 def batch(*lengths: int) -> Batch:
     items = tuple(Item({"input_ids": np.zeros(length, np.int64)}, length, Forward()) for length in lengths)
-    return Batch(items, (Everybody(),) * len(items))
+    return unwatched(items)
 
 
 def test_each_batch_counts_as_it_was_at_its_fastest(monkeypatch: pytest.MonkeyPatch) -> None:
